@@ -15,21 +15,21 @@ internal static class BatchTensors
             throw new InvalidOperationException("A batch's images are not an array.");
         }
 
-        return frombuffer(memory.Array, ScalarType.Float32, memory.Count, memory.Offset * sizeof(float))
+        return frombuffer(memory.Array!, ScalarType.Float32, memory.Count, memory.Offset * sizeof(float))
             .view(batch.Count, batch.Height, batch.Width, batch.Channels).permute(0, 3, 1, 2);
     }
 
     /// <summary>The labels as [N].</summary>
     public static Tensor LabelTensor(this Batch batch) => frombuffer(batch.Labels, ScalarType.Int64, batch.Count, 0);
 
-    /// <summary>Makes sure that logits have a column for each label.</summary>
+    /// <summary>Makes sure that the logits of some of the batch's images have a column for each label.</summary>
     /// <exception cref="TrainingException">They don't.</exception>
-    public static void CheckLabels(this Batch batch, Tensor logits)
+    public static void CheckLabels(this Batch batch, Tensor logits, long images)
     {
-        if (logits.dim() != 2 || logits.shape[0] != batch.Count)
+        if (logits.dim() != 2 || logits.shape[0] != images)
         {
             throw new TrainingException(
-                $"The model gives [{string.Join(", ", logits.shape)}] for {batch.Count} images; it must give one row of logits an image.");
+                $"The model gives [{string.Join(", ", logits.shape)}] for {images} images; it must give one row of logits an image.");
         }
 
         if (batch.Labels.Max() is var largest && largest >= logits.shape[1])

@@ -53,7 +53,7 @@ public static class Evaluation
                 {
                     using var scope = NewDisposeScope();
                     Tensor labels = batch.LabelTensor(), logits = model.call(batch.ImageTensor());
-                    batch.CheckLabels(logits);
+                    batch.CheckLabels(logits, batch.Count);
                     tally.Add(nn.functional.cross_entropy(logits, labels).item<float>(), logits, labels);
                 }
 

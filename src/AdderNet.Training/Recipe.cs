@@ -1,5 +1,6 @@
 using System.Text.Json;
 using AdderNet.Data;
+using AdderNet.Models;
 
 namespace AdderNet.Training;
 

@@ -18,8 +18,8 @@ public static class Recipes
             new Recipe { Model = "lenet5-bn", Dataset = "mnist", Epochs = 50, Nesterov = true }),
         new("cifar", "the paper's ResNet-20 on CIFAR-10: 400 epochs, crops and flips",
             new Recipe { Model = "resnet20", Dataset = "cifar10", Epochs = 400 }),
-        new("imagenet", "the paper's ResNet-18 on ImageNet: 150 epochs",
-            new Recipe { Model = "resnet18", Dataset = "imagenet", Epochs = 150, WeightDecay = 1e-4 }),
+        new("imagenet", "the paper's ResNet-18 on an image folder such as ImageNet: 150 epochs",
+            new Recipe { Model = "resnet18", Dataset = "imagefolder", Epochs = 150, WeightDecay = 1e-4 }),
     ];
 
     /// <summary>The recipe of that name.</summary>

@@ -28,7 +28,7 @@ internal sealed class Tally
         using var scope = NewDisposeScope();
         long images = labels.shape[0];
         int guesses = (int)Math.Min(5, logits.shape[1]);
-        Tensor hits = logits.detach().topk(guesses, 1).indices.eq(labels.unsqueeze(1));
+        Tensor hits = logits.detach().topk(guesses, 1).indexes.eq(labels.unsqueeze(1));
         top1 += hits.narrow(1, 0, 1).sum().item<long>();
         top5 += hits.sum().item<long>();
         loss += meanLoss * images;
