@@ -10,7 +10,7 @@ internal static class TrainingDisplay
 
     /// <summary>Runs the training and shows how it goes, as the host can.</summary>
     public static TrainingResult Run(
-        Host host, IReadOnlyList<EpochMetrics> history, int epochs, CancellationToken cancel, Func<IProgress<TrainingProgress>, TrainingResult> train)
+        Host host, IReadOnlyList<EpochMetrics> history, int epochs, Func<IProgress<TrainingProgress>, TrainingResult> train, CancellationToken cancel)
     {
         if (host.Live is null)
         {
