@@ -1,4 +1,3 @@
-using AdderNet.Checkpoints;
 using AdderNet.Data;
 using AdderNet.Models;
 using AdderNet.Training;
@@ -29,19 +28,15 @@ internal sealed record LoadedModel(
             trained.Model, recipe.Model, recipe.Layers, recipe.Dataset, trained.Preparation, trained.ClassNames, trained.InputChannels, trained.WeightsPath);
     }
 
-    /// <summary>A model of ours with the weights of a .pth or .safetensors file; classes and channels are the file's.</summary>
-    public static LoadedModel OfWeights(string path, string modelName, LayerKind layers, string dataset)
+    /// <summary>A model of ours with the weights of a .pth or .safetensors file, which tell its layers, classes and channels.</summary>
+    public static LoadedModel OfWeights(string path, string modelName, string dataset)
     {
         ModelInfo info = Names.Model(modelName);
         DatasetInfo data = Datasets.Find(dataset);
-        OrderedDictionary<string, TensorData> tensors = CheckpointFiles.ReadStateDict(path).Tensors;
-        int channels = Size("conv1.weight", 1) ?? info.InputChannels;
-        nn.Module<Tensor, Tensor> model = AdderNetModels.Create(info.Name, layers, Size("fc.weight", 0) ?? info.Classes, channels);
-        StateDict.LoadInto(model, tensors, path);
-        model.eval();
+        nn.Module<Tensor, Tensor> model = AdderNetModels.Load(path, info.Name);
+        LayerKind layers = model.modules().OfType<Adder2d>().Any() ? LayerKind.Adder : LayerKind.Conv;
+        int channels = (int)model.state_dict()["conv1.weight"].shape[1];
         return new LoadedModel(model, info.Name, layers, data.Name, Augmentation.For(data.Name, train: false), data.ClassNames, channels, path);
-
-        int? Size(string name, int dimension) => tensors.TryGetValue(name, out TensorData? t) && t.Shape.Length > dimension ? (int)t.Shape[dimension] : null;
     }
 
     /// <summary>How people call it.</summary>

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using AdderNet.Models;
 using AdderNet.Training;
 
 namespace AdderNet.Cli.Commands;
@@ -8,7 +7,6 @@ namespace AdderNet.Cli.Commands;
 internal sealed class ModelOptions
 {
     private readonly Option<string?> model = CommonOptions.Model("Model that a .pth or .safetensors file of weights is of");
-    private readonly Option<LayerKind?> layers = CommonOptions.Layers();
     private readonly Option<bool> last = new("--last") { Description = "Use a run's last epoch; by default its best" };
 
     /// <summary>The data set, where it isn't the one of the run.</summary>
@@ -16,7 +14,7 @@ internal sealed class ModelOptions
 
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[model, layers, Data, last])
+        foreach (Option option in (Option[])[model, Data, last])
         {
             command.Add(option);
         }
@@ -29,13 +27,8 @@ internal sealed class ModelOptions
         {
             return LoadedModel.OfWeights(
                 path ?? throw CliException.Usage("--model says what a file of weights is of; name the file, too."),
-                name, arguments.GetValue(layers) ?? LayerKind.Adder,
+                name,
                 arguments.GetValue(Data) ?? throw CliException.Usage($"Say with --data what {path} was trained on, for example --data cifar10."));
-        }
-
-        if (arguments.GetResult(layers) is not null)
-        {
-            throw CliException.Usage("--layers belongs to --model; a run knows its layers.");
         }
 
         if (path is not null && Path.GetExtension(path).ToUpperInvariant() is ".PTH" or ".PT")
