@@ -44,7 +44,7 @@ internal sealed class CommandLine
     {
         try
         {
-            ParseResult result = root.Parse(args, new ParserConfiguration { EnablePosixBundling = false, ResponseFileTokenReplacer = null });
+            ParseResult result = Parse(args);
             if (result.Errors.Count > 0 && result.Action is not HelpWithExamples)
             {
                 throw CliException.Usage(Complaint(result));
@@ -64,6 +64,9 @@ internal sealed class CommandLine
         }
     }
 
+    /// <summary>Understands the command line, or notes what is wrong with it.</summary>
+    internal ParseResult Parse(string[] args) => root.Parse(args, new ParserConfiguration { EnablePosixBundling = false, ResponseFileTokenReplacer = null });
+
     private int ShowVersion()
     {
         string version = typeof(CommandLine).Assembly.GetCustomAttribute<AssemblyInformationalVersionAttribute>()!.InformationalVersion;
@@ -77,6 +80,11 @@ internal sealed class CommandLine
         Command command = result.CommandResult.Command;
         string path = string.Join(' ', Path(result.CommandResult));
         string complaint = result.Errors[0].Message.TrimEnd('.');
+        if (command.Arguments.FirstOrDefault(a => a.Arity.MinimumNumberOfValues > 0 && result.GetResult(a) is not { Tokens.Count: > 0 }) is { } missing)
+        {
+            complaint = $"{missing.Name} is missing";
+        }
+
         if (result.UnmatchedTokens is [string word, ..])
         {
             bool option = word.StartsWith('-');

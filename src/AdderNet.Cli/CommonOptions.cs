@@ -74,6 +74,9 @@ internal static class CommonOptions
         return option;
     }
 
+    /// <summary>Whether the user gave this option; switches have a value even if not.</summary>
+    public static bool Has(this ParseResult arguments, Option option) => arguments.GetResult(option) is { Implicit: false };
+
     private static T? Refuse<T>(ArgumentResult result, string message)
     {
         result.AddError(message);

@@ -19,7 +19,7 @@ internal static class InfoCommand
         Option<bool> json = CommonOptions.Json();
         CliCommand command = new(
             "info",
-            "Show a model's layers: output shapes, parameters, multiplications and additions for one picture, as the paper's tables count them.",
+            "Show a model's layers, parameters and operations, counted as in the paper.",
             "info resnet20 # the AdderNet",
             "info resnet20 --layers cnn # the CNN beside it",
             "info vgg-small --data cifar100 --json # for 100 classes, for scripts")

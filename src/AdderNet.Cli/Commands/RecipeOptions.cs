@@ -46,7 +46,7 @@ internal sealed class RecipeOptions
     }
 
     /// <summary>The first of these options that the command line has; null where it has none.</summary>
-    public string? FirstGiven(ParseResult arguments) => All.FirstOrDefault(o => arguments.GetResult(o) is not null)?.Name;
+    public string? FirstGiven(ParseResult arguments) => All.FirstOrDefault(o => arguments.Has(o))?.Name;
 
     /// <summary>The recipe asked for: a named one, a file's, or the paper's for the model and the data set, with what else was given.</summary>
     public Recipe Resolve(ParseResult arguments)
@@ -73,7 +73,7 @@ internal sealed class RecipeOptions
             Scaling = arguments.GetValue(scaling) ?? result.Scaling,
             Eta = arguments.GetValue(eta) ?? result.Eta,
         };
-        if (arguments.GetResult(eta) is not null && result.Scaling != GradientScaling.Adaptive)
+        if (arguments.Has(eta) && result.Scaling != GradientScaling.Adaptive)
         {
             throw CliException.Usage("--eta belongs to --scaling adaptive; leave one of them out.");
         }

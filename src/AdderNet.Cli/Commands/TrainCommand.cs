@@ -65,7 +65,7 @@ internal sealed class TrainCommand
 
     private int Run(ParseResult arguments)
     {
-        if (arguments.GetResult(resume) is not null)
+        if (arguments.Has(resume))
         {
             return Resume(arguments);
         }
@@ -114,7 +114,7 @@ internal sealed class TrainCommand
             return Train(folder, train, test, arguments.GetValue(json), cancel);
         });
 
-        string? GivenName(Option option) => arguments.GetResult(option) is null ? null : option.Name;
+        string? GivenName(Option option) => arguments.Has(option) ? option.Name : null;
     }
 
     private RunOptions OptionsOver(RunOptions options, ParseResult arguments) => options with
