@@ -13,8 +13,10 @@ public class ReadmeTests
     {
         random.manual_seed(1);
         using DisposeScope scope = NewDisposeScope();
+        // Stripes, each class closer together than the one before, in some noise.
         Tensor labels = arange(10, ScalarType.Int64).repeat([4]);
-        Tensor images = rand(10, 1, 16, 16).repeat([4, 1, 1, 1]);
+        Tensor stripes = (arange(16).view(1, 1, 1, 16) * (labels + 1).view(40, 1, 1, 1) * 0.3f).sin();
+        Tensor images = stripes + 0.1f * randn(40, 1, 16, 16);
 
         // README
         var model = nn.Sequential(
