@@ -64,7 +64,7 @@ public sealed class Adder2d : nn.Module<Tensor, Tensor>
     /// <exception cref="ArgumentException">The input has other dimensions, channels, type or device, or is smaller than the window.</exception>
     public override Tensor forward(Tensor input)
     {
-        AdderShape shape = window.Shape(input, adder);
+        AdderShape shape = window.Shape(input, adder.shape);
         if (!is_grad_enabled() || !(input.requires_grad || adder.requires_grad))
         {
             using var scope = NewDisposeScope();
