@@ -1,0 +1,62 @@
+namespace AdderNet.Data;
+
+/// <summary>
+/// Some prepared images and their labels. Dispose it when its images have been used: the memory then serves the next
+/// batch. Labels and indices stay valid.
+/// </summary>
+public sealed class Batch : IDisposable
+{
+    private readonly int imagesLength;
+    private readonly Action<float[]>? giveBack;
+    private float[]? images;
+
+    internal Batch(float[] images, int[] indices, long[] labels, int height, int width, int channels, Action<float[]> giveBack)
+    {
+        this.images = images;
+        this.giveBack = giveBack;
+        Indices = indices;
+        Labels = labels;
+        Height = height;
+        Width = width;
+        Channels = channels;
+        imagesLength = indices.Length * height * width * channels;
+    }
+
+    /// <summary>Number of images.</summary>
+    public int Count => Labels.Length;
+
+    /// <summary>Rows of an image.</summary>
+    public int Height { get; }
+
+    /// <summary>Columns of an image.</summary>
+    public int Width { get; }
+
+    /// <summary>Channels of an image.</summary>
+    public int Channels { get; }
+
+    /// <summary>The images, channels last: [Count, Height, Width, Channels] normalised floats.</summary>
+    /// <exception cref="ObjectDisposedException">The batch was disposed.</exception>
+    public Memory<float> Images
+    {
+        get
+        {
+            ObjectDisposedException.ThrowIf(images is null, this);
+            return images.AsMemory(0, imagesLength);
+        }
+    }
+
+    /// <summary>The label of each image.</summary>
+    public long[] Labels { get; }
+
+    /// <summary>The place of each image in its data set.</summary>
+    public int[] Indices { get; }
+
+    /// <summary>Gives the images' memory back to the loader.</summary>
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref images, null) is { } array)
+        {
+            giveBack?.Invoke(array);
+        }
+    }
+}

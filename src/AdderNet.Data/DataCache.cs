@@ -1,0 +1,118 @@
+namespace AdderNet.Data;
+
+/// <summary>
+/// The per-user folder of downloaded data. A file under its own name is whole and has been checked, for it is renamed to
+/// it last; a lock file keeps processes that share the folder from downloading at once.
+/// </summary>
+internal static class DataCache
+{
+    private static readonly TimeSpan LockPoll = TimeSpan.FromMilliseconds(100);
+
+    /// <summary>The folder of one data set: under ADDERNET_CACHE, or addernet in the user's cache folder.</summary>
+    public static string Folder(string dataset)
+    {
+        string? root = Variable("ADDERNET_CACHE");
+        if (root is null)
+        {
+            string home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
+            root = Path.Combine(
+                Variable("XDG_CACHE_HOME")
+                    ?? (OperatingSystem.IsWindows()
+                        ? Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData)
+                        : Path.Combine(home, ".cache")),
+                "addernet");
+        }
+
+        return Path.GetFullPath(Path.Combine(root, dataset));
+    }
+
+    /// <summary>Makes sure that each file is in <paramref name="folder"/>, whole and unchanged, and returns their paths.</summary>
+    /// <param name="title">What messages call the data set.</param>
+    /// <param name="folder">Where to look and to download to.</param>
+    /// <param name="files">What is needed.</param>
+    /// <param name="progress">Hears of downloads.</param>
+    /// <param name="cancellation">Stops; what has arrived is kept for the next time.</param>
+    /// <exception cref="DataException">A file cannot be had; the message says how to provide it.</exception>
+    public static IReadOnlyList<string> Ensure(
+        string title, string folder, IReadOnlyList<OfficialFile> files, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
+    {
+        var paths = new List<string>();
+        foreach (OfficialFile file in files)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            string path = Path.Combine(folder, file.Name);
+            if (!(File.Exists(path) && file.Matches(path)))
+            {
+                using FileStream exclusive = Lock(folder, file, progress, cancellation);
+                // Another process may have brought it while this one waited.
+                if (!(File.Exists(path) && file.Matches(path)))
+                {
+                    Fetch(title, folder, files, file, path, progress, cancellation);
+                }
+            }
+
+            paths.Add(path);
+        }
+
+        return paths;
+    }
+
+    private static void Fetch(
+        string title, string folder, IReadOnlyList<OfficialFile> files, OfficialFile file, string path,
+        IProgress<DownloadProgress>? progress, CancellationToken cancellation)
+    {
+        try
+        {
+            Task.Run(() => Download.Fetch(file, path, progress, cancellation), CancellationToken.None).GetAwaiter().GetResult();
+        }
+        catch (DownloadException e)
+        {
+            string names = string.Join(", ", files.Select(f => f.Name));
+            throw new DataException(
+                $"{title}'s {file.Name} could not be downloaded ({e.Message}); check the network and run again, " +
+                $"or get {names} from {string.Join(" or ", file.Urls.Select(Parent).Distinct())} and put {(files.Count == 1 ? "it" : "them")} into {folder}.", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DataException($"{title}'s {file.Name} could not be written to {folder}: {DataFile.OneLine(e).TrimEnd('.')}; make room or set ADDERNET_CACHE to another folder.", e);
+        }
+    }
+
+    private static string Parent(string url) => url[..(url.LastIndexOf('/') + 1)];
+
+    // The lock is the system's own on an open file: it ends with the process, however that ends. The file itself stays,
+    // for deleting it while another process opens it would let two in.
+    private static FileStream Lock(string folder, OfficialFile file, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
+    {
+        string path = Path.Combine(folder, ".lock");
+        try
+        {
+            Directory.CreateDirectory(folder);
+            while (true)
+            {
+                try
+                {
+                    return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 1);
+                }
+                catch (IOException e) when (IsLocked(e))
+                {
+                    progress?.Report(new DownloadProgress(file.Name, 0, null, Waiting: true));
+                    cancellation.WaitHandle.WaitOne(LockPoll);
+                    cancellation.ThrowIfCancellationRequested();
+                }
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DataException($"The cache folder {folder} cannot be written to ({DataFile.OneLine(e).TrimEnd('.')}); set ADDERNET_CACHE to a folder that can.", e);
+        }
+    }
+
+    // What .NET raises for a file that another process holds: EWOULDBLOCK, by number as the system has it, or Windows' sharing violation.
+    private static bool IsLocked(IOException e) =>
+        e.GetType() == typeof(IOException) && (OperatingSystem.IsWindows()
+            ? (e.HResult & 0xFFFF) is 32 or 33
+            : e.HResult is 11 or 35);
+
+    private static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
+}

@@ -1,0 +1,13 @@
+namespace AdderNet.Data;
+
+/// <summary>
+/// A problem with data that its user can solve: the message is one sentence that says what is wrong, where, and what to do.
+/// </summary>
+public sealed class DataException : Exception
+{
+    /// <summary>A problem told in one sentence.</summary>
+    public DataException(string message) : base(message) { }
+
+    /// <summary>A problem told in one sentence, with what caused it.</summary>
+    public DataException(string message, Exception innerException) : base(message, innerException) { }
+}

@@ -1,0 +1,346 @@
+using System.Collections.Concurrent;
+using System.Runtime.CompilerServices;
+using System.Runtime.ExceptionServices;
+
+namespace AdderNet.Data;
+
+/// <summary>
+/// Prepares the batches of an epoch ahead of their use. What a batch holds depends on the seed, the epoch and the batch's
+/// number alone, not on the threads.
+/// </summary>
+public sealed class Loader : IDisposable
+{
+    // The smallest share of a batch that a thread takes: a quarter of a millisecond of CIFAR images.
+    private const int ChunkLength = 32;
+
+    private readonly Dataset dataset;
+    private readonly ItemTransform transform;
+    private readonly int batchSize, threads, prefetch;
+    private readonly bool shuffle;
+    private readonly ulong seed;
+    private readonly CancellationTokenSource disposed = new();
+    private readonly ConcurrentBag<float[]> pool = [];
+
+    /// <summary>A loader over <paramref name="dataset"/>; nothing is prepared until <see cref="Epoch"/>.</summary>
+    /// <param name="dataset">The labelled images.</param>
+    /// <param name="augmentation">How an image becomes a network's input.</param>
+    /// <param name="batchSize">Images in a batch; the last may have fewer.</param>
+    /// <param name="shuffle">Whether each epoch has its own order; otherwise it is the data set's.</param>
+    /// <param name="seed">Where the order and the random crops and flips come from.</param>
+    /// <param name="threads">Background threads; 0 prepares each batch when it is asked for, on the asking thread.</param>
+    /// <param name="dropLast">Whether to leave out a last batch that is not full.</param>
+    /// <param name="prefetch">Batches that may be ready or in preparation ahead of the one in use.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A number is too small, or a batch would exceed 2^31 - 1 floats.</exception>
+    /// <exception cref="DataException">The augmentation does not fit the images.</exception>
+    public Loader(
+        Dataset dataset, Augmentation augmentation, int batchSize, bool shuffle, ulong seed,
+        int threads = 1, bool dropLast = false, int prefetch = 3)
+    {
+        ArgumentNullException.ThrowIfNull(dataset);
+        ArgumentNullException.ThrowIfNull(augmentation);
+        ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
+        ArgumentOutOfRangeException.ThrowIfNegative(threads);
+        ArgumentOutOfRangeException.ThrowIfLessThan(prefetch, 1);
+        this.dataset = dataset;
+        // More than there are images would only waste memory.
+        this.batchSize = dropLast ? batchSize : Math.Min(batchSize, dataset.Count);
+        this.shuffle = shuffle;
+        this.seed = seed;
+        this.threads = threads;
+        this.prefetch = prefetch;
+        transform = new ItemTransform(augmentation, dataset.Info.Channels);
+        (Height, Width) = transform.OutputSize(dataset.Info.Height, dataset.Info.Width);
+        if (Height == 0)
+        {
+            // Image files without a crop: all must have the first one's size.
+            RawImage first = dataset.Read(0);
+            (Height, Width) = transform.OutputSize(first.Height, first.Width);
+        }
+
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((long)batchSize * Height * Width * Channels, Array.MaxLength, nameof(batchSize));
+        ItemCount = dropLast ? dataset.Count / batchSize * batchSize : dataset.Count;
+        BatchCount = (int)((ItemCount + (long)batchSize - 1) / batchSize);
+    }
+
+    /// <summary>Batches in an epoch.</summary>
+    public int BatchCount { get; }
+
+    /// <summary>Images in an epoch.</summary>
+    public int ItemCount { get; }
+
+    /// <summary>Rows of a prepared image.</summary>
+    public int Height { get; }
+
+    /// <summary>Columns of a prepared image.</summary>
+    public int Width { get; }
+
+    /// <summary>Channels of a prepared image.</summary>
+    public int Channels => dataset.Info.Channels;
+
+    /// <summary>The batches of one epoch, in order. Dispose each batch after its use.</summary>
+    /// <param name="epoch">The epoch's number: the same one gives the same batches.</param>
+    /// <param name="cancellation">Ends the enumeration with an <see cref="OperationCanceledException"/>.</param>
+    /// <exception cref="DataException">An image cannot be read; thrown when its batch is reached, naming the file.</exception>
+    /// <exception cref="ObjectDisposedException">The loader was disposed.</exception>
+    public IEnumerable<Batch> Epoch(int epoch, CancellationToken cancellation = default)
+    {
+        ObjectDisposedException.ThrowIf(disposed.IsCancellationRequested, this);
+        return threads == 0 ? Inline(epoch, cancellation) : Background(epoch, cancellation);
+    }
+
+    /// <summary>Ends what is still being prepared and forgets the pooled memory.</summary>
+    public void Dispose()
+    {
+        disposed.Cancel();
+        disposed.Dispose();
+        pool.Clear();
+    }
+
+    private IEnumerable<Batch> Inline(int epoch, CancellationToken cancellation)
+    {
+        int[] order = Order(epoch);
+        var scratch = new ItemTransform.Scratch();
+        for (int i = 0; i < BatchCount; i++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            Batch batch = NewBatch(order, i);
+            try
+            {
+                Fill(batch, 0, batch.Count, epoch, scratch);
+            }
+            catch
+            {
+                batch.Dispose();
+                throw;
+            }
+
+            yield return batch;
+        }
+    }
+
+    private IEnumerable<Batch> Background(int epoch, CancellationToken cancellation)
+    {
+        using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation, disposed.Token);
+        var work = new Work(this, epoch, stop.Token);
+        using CancellationTokenRegistration wake = stop.Token.Register(work.Stop);
+        var workers = new Thread[threads];
+        try
+        {
+            for (int i = 0; i < threads; i++)
+            {
+                workers[i] = new Thread(work.Run) { IsBackground = true, Name = "AdderNet loader" };
+                workers[i].Start();
+            }
+
+            for (int i = 0; i < BatchCount; i++)
+            {
+                yield return work.Take(i);
+            }
+        }
+        finally
+        {
+            // Also where the consumer leaves early: nobody keeps waiting for it, and nothing is still being written.
+            work.Stop();
+            foreach (Thread worker in workers)
+            {
+                worker?.Join();
+            }
+
+            work.Discard();
+        }
+    }
+
+    private int[] Order(int epoch)
+    {
+        int[] order = new int[dataset.Count];
+        for (int i = 0; i < order.Length; i++)
+        {
+            order[i] = i;
+        }
+
+        if (shuffle)
+        {
+            var random = new CounterRandom(seed, epoch, -1);
+            for (int i = order.Length - 1; i > 0; i--)
+            {
+                int j = random.Next(i + 1);
+                (order[i], order[j]) = (order[j], order[i]);
+            }
+        }
+
+        return order;
+    }
+
+    private Batch NewBatch(int[] order, int number)
+    {
+        int start = number * batchSize;
+        int[] indices = order[start..Math.Min(start + batchSize, ItemCount)];
+        long[] labels = new long[indices.Length];
+        for (int i = 0; i < labels.Length; i++)
+        {
+            labels[i] = dataset.Labels[indices[i]];
+        }
+
+        float[] images = pool.TryTake(out float[]? pooled) ? pooled : GC.AllocateUninitializedArray<float>(batchSize * Height * Width * Channels);
+        return new Batch(images, indices, labels, Height, Width, Channels, GiveBack);
+    }
+
+    private void GiveBack(float[] images)
+    {
+        if (!disposed.IsCancellationRequested)
+        {
+            pool.Add(images);
+        }
+    }
+
+    private void Fill(Batch batch, int start, int end, int epoch, ItemTransform.Scratch scratch)
+    {
+        int length = Height * Width * Channels;
+        Span<float> images = batch.Images.Span;
+        for (int i = start; i < end; i++)
+        {
+            int index = batch.Indices[i];
+            RawImage image = dataset.Read(index, scratch.Files);
+            if (transform.OutputSize(image.Height, image.Width) is var (height, width) && (height, width) != (Height, Width))
+            {
+                throw new DataException($"{dataset.Describe(index)} would become {height}x{width} pixels where {dataset.Describe(0)} becomes {Height}x{Width}; set the augmentation's randomResizedCrop, or resize and centerCrop.");
+            }
+
+            try
+            {
+                transform.Run(image, new CounterRandom(seed, epoch, index), scratch, images.Slice(i * length, length));
+            }
+            catch (DataException e)
+            {
+                throw new DataException($"{dataset.Describe(index)}: {e.Message}", e);
+            }
+        }
+    }
+
+    /// <summary>One epoch in preparation: threads take chunks in order and wait where they would be too far ahead.</summary>
+    private sealed class Work(Loader loader, int epoch, CancellationToken cancellation)
+    {
+        private readonly object gate = new();
+        private readonly int[] order = loader.Order(epoch);
+        private readonly Slot?[] slots = new Slot?[loader.prefetch];
+        private int taken, nextBatch, nextItem;
+        private bool stopped;
+
+        /// <summary>The next batch, when it is ready.</summary>
+        public Batch Take(int number)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            lock (gate)
+            {
+                ref Slot? slot = ref slots[number % slots.Length];
+                while (slot is not { Left: 0 })
+                {
+                    if (stopped)
+                    {
+                        cancellation.ThrowIfCancellationRequested();
+                        throw new OperationCanceledException("The loader was stopped.");
+                    }
+
+                    Monitor.Wait(gate);
+                }
+
+                Slot ready = slot;
+                ready.Error?.Throw();
+                slot = null;
+                taken++;
+                Monitor.PulseAll(gate);
+                return ready.Batch;
+            }
+        }
+
+        public void Stop()
+        {
+            lock (gate)
+            {
+                stopped = true;
+                Monitor.PulseAll(gate);
+            }
+        }
+
+        /// <summary>Gives back what nobody took; call it when no thread runs any more.</summary>
+        public void Discard()
+        {
+            foreach (Slot? slot in slots)
+            {
+                slot?.Batch.Dispose();
+            }
+        }
+
+        public void Run()
+        {
+            var scratch = new ItemTransform.Scratch();
+            while (Next(out Slot? slot, out int start, out int end))
+            {
+                ExceptionDispatchInfo? error = null;
+                try
+                {
+                    loader.Fill(slot.Batch, start, end, epoch, scratch);
+                }
+                catch (Exception e)
+                {
+                    // Any failure belongs to whoever asked for the batch; an exception on a thread of ours would end the process.
+                    error = ExceptionDispatchInfo.Capture(e);
+                }
+
+                lock (gate)
+                {
+                    // Of several failures in a batch the first image's is told, whichever thread was faster.
+                    if (error is not null && start < slot.ErrorAt)
+                    {
+                        (slot.Error, slot.ErrorAt) = (error, start);
+                    }
+
+                    slot.Left -= end - start;
+                    if (slot.Left == 0)
+                    {
+                        Monitor.PulseAll(gate);
+                    }
+                }
+            }
+        }
+
+        private bool Next([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Slot? slot, out int start, out int end)
+        {
+            lock (gate)
+            {
+                while (!stopped && nextBatch < loader.BatchCount && nextBatch >= taken + slots.Length)
+                {
+                    Monitor.Wait(gate);
+                }
+
+                if (stopped || nextBatch >= loader.BatchCount)
+                {
+                    (slot, start, end) = (null, 0, 0);
+                    return false;
+                }
+
+                slot = slots[nextBatch % slots.Length] ??= new Slot(loader.NewBatch(order, nextBatch));
+                start = nextItem;
+                end = nextItem = Math.Min(start + ChunkLength, slot.Batch.Count);
+                if (end == slot.Batch.Count)
+                {
+                    nextBatch++;
+                    nextItem = 0;
+                }
+
+                return true;
+            }
+        }
+    }
+
+    private sealed class Slot(Batch batch)
+    {
+        public Batch Batch { get; } = batch;
+
+        public int Left { get; set; } = batch.Count;
+
+        public ExceptionDispatchInfo? Error { get; set; }
+
+        public int ErrorAt { get; set; } = int.MaxValue;
+    }
+}

@@ -1,0 +1,129 @@
+namespace AdderNet.Data;
+
+/// <summary>Where an IDX data set's files are: in a folder of the user's, in a system package, or on the network.</summary>
+/// <param name="Info">The data set.</param>
+/// <param name="Folders">Customary places within a user's folder.</param>
+/// <param name="SystemFolder">Where a system package installs the files; null where none does.</param>
+/// <param name="Train">Images and labels of the training split.</param>
+/// <param name="Test">Images and labels of the test split.</param>
+internal sealed record IdxSource(DatasetInfo Info, string[] Folders, string? SystemFolder, OfficialFile[] Train, OfficialFile[] Test)
+{
+    public Dataset Open(bool train, string? dataDir, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
+    {
+        OfficialFile[] files = train ? Train : Test;
+        IReadOnlyList<string> paths = dataDir is not null ? InUserFolder(files, dataDir)
+            : InSystemFolder(files) ?? DataCache.Ensure(Info.Title, DataCache.Folder(Info.Name), files, progress, cancellation);
+        Dataset dataset = IdxDataset.Load(Info, paths[0], paths[1]);
+        return dataset;
+    }
+
+    private string[]? InSystemFolder(OfficialFile[] files)
+    {
+        if (SystemFolder is null || !files.All(file => File.Exists(Path.Combine(SystemFolder, file.Name))))
+        {
+            return null;
+        }
+
+        string[] paths = [.. files.Select(file => Path.Combine(SystemFolder, file.Name))];
+        for (int i = 0; i < paths.Length; i++)
+        {
+            if (!files[i].Matches(paths[i]))
+            {
+                throw new DataException($"{paths[i]} does not have the published SHA-256; reinstall its package, or give other files with --data-dir.");
+            }
+        }
+
+        return paths;
+    }
+
+    private string[] InUserFolder(OfficialFile[] files, string dataDir)
+    {
+        UserFolder.Check(dataDir);
+        foreach (string folder in Folders)
+        {
+            string?[] paths = [.. files.Select(file => Variants(file.Name).Select(name => Path.Combine(dataDir, folder, name)).FirstOrDefault(File.Exists))];
+            if (Array.TrueForAll(paths, path => path is not null))
+            {
+                return paths!;
+            }
+
+            int missing = Array.IndexOf(paths, null);
+            if (paths[1 - missing] is { } other)
+            {
+                throw new DataException($"{Path.GetDirectoryName(other)} holds {Path.GetFileName(other)}, but not {files[missing].Name}; add it.");
+            }
+        }
+
+        throw new DataException($"{dataDir} holds no {Info.Title} files; put {files[0].Name} and {files[1].Name} (or the unzipped ones) there or into {UserFolder.Names(Folders)} within it.");
+    }
+
+    // Unzipped or not, and with the dot that some copies have instead of the last hyphen but one.
+    private static IEnumerable<string> Variants(string name)
+    {
+        string unzipped = name[..^".gz".Length];
+        string dotted = unzipped.Replace("-idx", ".idx", StringComparison.Ordinal);
+        return [unzipped, name, dotted, dotted + ".gz"];
+    }
+}
+
+/// <summary>Where CIFAR's files are: in a folder of the user's, in an archive, or on the network.</summary>
+/// <param name="Info">The data set.</param>
+/// <param name="Folders">Customary places within a user's folder.</param>
+/// <param name="LabelBytes">Label bytes of a record; the last is the class.</param>
+/// <param name="Archive">The official archive.</param>
+/// <param name="Train">The training split's members of the archive.</param>
+/// <param name="Test">The test split's members.</param>
+internal sealed record CifarSource(DatasetInfo Info, string[] Folders, int LabelBytes, OfficialFile Archive, string[] Train, string[] Test)
+{
+    public Dataset Open(bool train, string? dataDir, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
+    {
+        string[] members = train ? Train : Test;
+        if (dataDir is null)
+        {
+            string archive = DataCache.Ensure(Info.Title, DataCache.Folder(Info.Name), [Archive], progress, cancellation)[0];
+            return CifarDataset.LoadArchive(Info, LabelBytes, archive, members);
+        }
+
+        if (File.Exists(dataDir))
+        {
+            return CifarDataset.LoadArchive(Info, LabelBytes, dataDir, members);
+        }
+
+        UserFolder.Check(dataDir);
+        foreach (string folder in Folders)
+        {
+            string[] paths = [.. members.Select(member => Path.Combine(dataDir, folder, Path.GetFileName(member)))];
+            int present = paths.Count(File.Exists);
+            if (present == paths.Length)
+            {
+                return CifarDataset.LoadFiles(Info, LabelBytes, paths);
+            }
+
+            if (present > 0)
+            {
+                throw new DataException($"{Path.Combine(dataDir, folder)} lacks {Path.GetFileName(Array.Find(paths, path => !File.Exists(path)))}; add it from {Archive.Name}.");
+            }
+
+            string archive = Path.Combine(dataDir, folder, Archive.Name);
+            if (File.Exists(archive))
+            {
+                return CifarDataset.LoadArchive(Info, LabelBytes, archive, members);
+            }
+        }
+
+        throw new DataException($"{dataDir} holds no {Info.Title} files; put {Archive.Name} (the binary version) or what it unpacks to there or into {UserFolder.Names(Folders)} within it.");
+    }
+}
+
+internal static class UserFolder
+{
+    public static void Check(string dataDir)
+    {
+        if (!Directory.Exists(dataDir))
+        {
+            throw new DataException($"{dataDir} does not exist or is no folder; give the folder that holds the data with --data-dir, or leave it out.");
+        }
+    }
+
+    public static string Names(string[] folders) => string.Join(", ", folders.Where(folder => folder.Length > 0).Take(2));
+}
