@@ -1,4 +1,3 @@
-using System.Formats.Tar;
 using System.IO.Compression;
 
 namespace AdderNet.Data;
@@ -41,23 +40,26 @@ internal static class CifarDataset
         DataFile.Guard(path, () =>
         {
             using var unzipped = new GZipStream(file, CompressionMode.Decompress, leaveOpen: true);
-            using var bounded = new BoundedStream(unzipped, MaxUnpacked);
-            using var tar = new TarReader(bounded);
-            while (found.Count < members.Count && tar.GetNextEntry() is { } entry)
+            long total = 0;
+            while (found.Count < members.Count && Tar.TryReadHeader(unzipped, out string? name, out long length))
             {
-                string name = entry.Name.StartsWith("./", StringComparison.Ordinal) ? entry.Name[2..] : entry.Name;
-                int index = -1;
-                for (int i = 0; i < members.Count; i++)
+                long padding = Tar.Padding(length);
+                total += Tar.Block + length + padding;
+                if (total > MaxUnpacked)
                 {
-                    index = members[i] == name ? i : index;
+                    throw new InvalidDataException($"it unpacks to more than {MaxUnpacked:N0} bytes");
                 }
 
-                if (index >= 0 && entry.DataStream is { } data && !found.ContainsKey(index))
+                int index = name is null ? -1 : Array.IndexOf([.. members], name);
+                if (index >= 0 && !found.ContainsKey(index))
                 {
                     var records = new Records(info, labelBytes);
-                    records.Add(data, entry.Length, $"{name} in {path}");
+                    records.Add(unzipped, length, $"{name} in {path}");
                     found.Add(index, records);
+                    length = 0;
                 }
+
+                Skip(unzipped, length + padding);
             }
 
             return true;
@@ -73,8 +75,18 @@ internal static class CifarDataset
         return Records.Join(info, [.. found.Values]);
     }
 
+    private static void Skip(Stream stream, long length)
+    {
+        Span<byte> ignored = stackalloc byte[4096];
+        for (int count; length > 0; length -= count)
+        {
+            count = (int)Math.Min(length, ignored.Length);
+            stream.ReadExactly(ignored[..count]);
+        }
+    }
+
     /// <summary>Gathers records, turning colour planes into interleaved pixels.</summary>
-    private sealed class Records(DatasetInfo info, int labelBytes)
+    internal sealed class Records(DatasetInfo info, int labelBytes)
     {
         private readonly List<byte[]> images = [];
         private readonly List<int> labels = [];
@@ -145,38 +157,5 @@ internal static class CifarDataset
                 pixels[3 * i + 2] = b[i];
             }
         }
-    }
-
-    /// <summary>Refuses to give out more than so many bytes, so that a few compressed ones cannot keep us busy for ever.</summary>
-    private sealed class BoundedStream(Stream inner, long limit) : Stream
-    {
-        private long left = limit;
-
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position { get => throw new NotSupportedException(); set => throw new NotSupportedException(); }
-
-        public override int Read(Span<byte> buffer)
-        {
-            int read = inner.Read(buffer);
-            left -= read;
-            return left >= 0 ? read : throw new InvalidDataException($"it unpacks to more than {MaxUnpacked:N0} bytes");
-        }
-
-        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
-        public override void Flush() { }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
     }
 }

@@ -51,9 +51,18 @@ internal static class Idx
         }
 
         byte[] data = ReadGrowing(content, (int)length, known: unzipped is null);
-        return content.ReadByte() < 0
-            ? (sizes, data)
-            : throw new DataException($"{path} says that it holds {Sizes(header)} bytes, but more follow; get it again.");
+        if (content.ReadByte() >= 0)
+        {
+            throw new DataException($"{path} says that it holds {Sizes(header)} bytes, but more follow; get it again.");
+        }
+
+        // GZipStream overlooks a trailer that is cut short; its last number is the length of what was zipped.
+        if (unzipped is not null && Trailer(file) != (uint)(header.Length + length))
+        {
+            throw new DataException($"{path} is cut short, or something was appended to it; get it again.");
+        }
+
+        return (sizes, data);
     });
 
     /// <summary>Whether a gzip stream begins here.</summary>
@@ -62,6 +71,14 @@ internal static class Idx
         int first = file.ReadByte(), second = file.ReadByte();
         file.Position = 0;
         return (first, second) == (0x1F, 0x8B);
+    }
+
+    private static uint Trailer(Stream file)
+    {
+        Span<byte> last = stackalloc byte[4];
+        file.Position = file.Length - last.Length;
+        file.ReadExactly(last);
+        return BinaryPrimitives.ReadUInt32LittleEndian(last);
     }
 
     // A header in front of compressed data may promise anything, so memory grows only with what really comes out.

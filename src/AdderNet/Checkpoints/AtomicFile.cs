@@ -63,24 +63,21 @@ public static partial class AtomicFile
 
     private static void RemoveAbandoned(string path)
     {
-        string folder = Path.GetDirectoryName(path)!, name = Path.GetFileName(path);
-        int length = $"{name}.{Guid.Empty:N}.tmp".Length;
-        foreach (string file in Directory.EnumerateFiles(folder))
+        string name = Path.GetFileName(path);
+        foreach (FileInfo file in new DirectoryInfo(Path.GetDirectoryName(path)!).EnumerateFiles($"{name}.*.tmp"))
         {
-            string candidate = Path.GetFileName(file);
-            if (candidate.Length != length || !candidate.StartsWith($"{name}.", StringComparison.Ordinal)
-                || !Guid.TryParseExact(candidate.AsSpan(name.Length + 1, 32), "N", out _)
-                || !candidate.EndsWith(".tmp", StringComparison.Ordinal))
-                continue;
+            if (!Guid.TryParseExact(file.Name.AsSpan()[(name.Length + 1)..^4], "N", out _)) continue;
             try
             {
-                using FileStream unlocked = new(file, FileMode.Open, FileAccess.ReadWrite, FileShare.None);
+                // A file is created, then locked, then filled: an empty one may belong to a write that is just beginning.
+                if (file.Length == 0 && DateTime.UtcNow - file.LastWriteTimeUtc < TimeSpan.FromMinutes(1)) continue;
+                file.Open(FileMode.Open, FileAccess.ReadWrite, FileShare.None).Dispose();
             }
             catch (Exception e) when (e is IOException or UnauthorizedAccessException)
             {
                 continue;
             }
-            TryDelete(file);
+            TryDelete(file.FullName);
         }
     }
 

@@ -1,3 +1,4 @@
+using AdderNet.Checkpoints;
 using static TorchSharp.torch;
 
 namespace AdderNet.Models;
@@ -43,5 +44,40 @@ public static class AdderNetModels
         }
 
         return info.Build(new InnerLayers(kind, gradient), outputs, channels);
+    }
+
+    /// <summary>
+    /// Builds a model and gives it the weights of a checkpoint: the official code's .pth or our .safetensors. Whether the inner layers
+    /// are adder layers, the classes and the input channels are those of the file.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <param name="name">A name from <see cref="All"/>.</param>
+    /// <returns>The model in evaluation mode.</returns>
+    /// <exception cref="CheckpointException">The file cannot be read, or does not fit the model; the message lists where.</exception>
+    /// <exception cref="ArgumentException">The name is unknown.</exception>
+    public static nn.Module<Tensor, Tensor> Load(string path, string name)
+    {
+        ModelInfo info = Find(name);
+        var tensors = CheckpointFiles.ReadStateDict(path).Tensors;
+        LayerKind kind = tensors.Keys.Any(key => key.EndsWith(".adder", StringComparison.Ordinal)) ? LayerKind.Adder : LayerKind.Conv;
+        var model = Create(name, kind, Size("fc.weight", 0, info.Classes), Size("conv1.weight", 1, info.InputChannels));
+        try
+        {
+            StateDict.LoadInto(model, tensors, source: path);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+
+        model.eval();
+        return model;
+
+        // A size that no model can have is left to LoadInto, whose list says what is wrong.
+        int Size(string key, int dimension, int usual) =>
+            tensors.TryGetValue(key, out TensorData? tensor) && tensor.Shape.Length > dimension && tensor.Shape[dimension] is > 0 and <= 100_000
+                ? (int)tensor.Shape[dimension]
+                : usual;
     }
 }

@@ -28,9 +28,9 @@ internal sealed class Residual : nn.Module<Tensor, Tensor>
         Tensor x = input;
         foreach (nn.Module<Tensor, Tensor> layer in body)
         {
-            x = layer.forward(x);
+            x = layer.call(x); // Not forward, which hooks don't see.
         }
 
-        return x.add_(downsample?.forward(input) ?? input).relu_().MoveToOuterDisposeScope();
+        return x.add_(downsample?.call(input) ?? input).relu_().MoveToOuterDisposeScope();
     }
 }

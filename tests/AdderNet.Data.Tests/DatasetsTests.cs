@@ -1,0 +1,41 @@
+namespace AdderNet.Data.Tests;
+
+public class DatasetsTests
+{
+    [Theory]
+    [InlineData("cifar10", "cifar10")]
+    [InlineData("CIFAR-10", "cifar10")]
+    [InlineData("fashion_mnist", "fashion-mnist")]
+    [InlineData("FashionMNIST", "fashion-mnist")]
+    public void Names_are_found_however_they_are_written(string name, string expected) => Assert.Equal(expected, Datasets.Find(name).Name);
+
+    [Theory]
+    [InlineData("minst", "did you mean mnist?")]
+    [InlineData("cifar", "did you mean cifar10?")]
+    [InlineData("something else", "there are mnist, fashion-mnist, cifar10, cifar100, imagefolder.")]
+    public void An_unknown_name_gets_the_nearest_one_and_the_list(string name, string says) =>
+        Refused.Says(() => Datasets.Find(name), $"\"{name}\"", says, "imagefolder");
+
+    [Fact]
+    public void Class_names_are_complete_and_distinct()
+    {
+        Assert.Equal([10, 10, 10, 100, 0], Datasets.All.Select(info => info.Classes));
+        Assert.All(Datasets.All, info => Assert.Equal(info.Classes, info.ClassNames.Distinct().Count()));
+        Assert.Equal(Datasets.Find("cifar100").ClassNames.Order(StringComparer.Ordinal), Datasets.Find("cifar100").ClassNames);
+    }
+
+    [Fact]
+    public void An_image_in_memory_is_a_view_of_the_set_not_a_copy()
+    {
+        Dataset dataset = Samples.NoiseDataset(100);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        int sum = 0;
+        for (int i = 0; i < 100; i++)
+        {
+            sum += dataset.Read(i).Pixels.Span[0];
+        }
+
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 100 * 200);
+        Assert.True(sum > 0);
+    }
+}

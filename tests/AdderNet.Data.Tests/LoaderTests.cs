@@ -1,0 +1,229 @@
+using System.Diagnostics;
+using System.Runtime.InteropServices;
+using CsCheck;
+using SkiaSharp;
+
+namespace AdderNet.Data.Tests;
+
+public class LoaderTests
+{
+    private static readonly Augmentation Cifar = Augmentation.For("cifar10", train: true);
+
+    [Fact]
+    public void Batches_are_the_same_whatever_the_number_of_threads() =>
+        Gen.Select(Gen.Int[1, 150], Gen.Int[1, 70], Gen.Bool, Gen.ULong, Gen.Int[1, 4], Gen.Bool).Sample((count, batchSize, shuffle, seed, prefetch, dropLast) =>
+        {
+            Dataset dataset = Samples.NoiseDataset(count);
+            List<(int[], long[], float[])> Run(int threads, int epoch)
+            {
+                using var loader = new Loader(dataset, Cifar, batchSize, shuffle, seed, threads, dropLast, prefetch);
+                List<(int[], long[], float[])> batches = Take(loader, epoch);
+                Assert.Equal(loader.BatchCount, batches.Count);
+                Assert.Equal(loader.ItemCount, batches.Sum(batch => batch.Item1.Length));
+                return batches;
+            }
+
+            List<(int[], long[], float[])> expected = Run(0, 3);
+            foreach (int threads in new[] { 1, 4 })
+            {
+                Same(expected, Run(threads, 3));
+            }
+        }, iter: 60);
+
+    [Fact]
+    public void Every_epoch_has_every_image_once_in_another_order()
+    {
+        using var loader = new Loader(Samples.NoiseDataset(500), Cifar, 64, shuffle: true, seed: 1, threads: 2);
+        var orders = new List<int[]>();
+        for (int epoch = 0; epoch < 3; epoch++)
+        {
+            List<(int[] Indices, long[] Labels, float[])> batches = Take(loader, epoch);
+            int[] order = [.. batches.SelectMany(batch => batch.Indices)];
+            Assert.Equal(Enumerable.Range(0, 500), order.Order());
+            Assert.Equal(order.Select(i => (long)(i % 10)), batches.SelectMany(batch => batch.Labels));
+            Assert.Equal([64, 64, 64, 64, 64, 64, 64, 52], batches.Select(batch => batch.Labels.Length));
+            orders.Add(order);
+        }
+
+        Assert.NotEqual(orders[0], orders[1]);
+        Assert.NotEqual(orders[1], orders[2]);
+        Same(Take(loader, 1), Take(loader, 1));
+    }
+
+    [Fact]
+    public void Another_seed_gives_other_orders_and_other_crops()
+    {
+        Dataset dataset = Samples.NoiseDataset(40);
+        using var one = new Loader(dataset, Cifar, 40, shuffle: false, seed: 1);
+        using var two = new Loader(dataset, Cifar, 40, shuffle: false, seed: 2);
+        Assert.Equal(Take(one, 0)[0].Item1, Take(two, 0)[0].Item1);
+        Assert.NotEqual(Take(one, 0)[0].Item3, Take(two, 0)[0].Item3);
+        Assert.NotEqual(Take(one, 0)[0].Item3, Take(one, 1)[0].Item3);
+    }
+
+    [Fact]
+    public void Without_chance_the_images_are_the_stored_ones_in_order()
+    {
+        Dataset dataset = Samples.NoiseDataset(10, 5, 7, 1);
+        using var loader = new Loader(dataset, new Augmentation(), 4, shuffle: false, seed: 0, threads: 3);
+        float[] all = [.. Take(loader, 0).SelectMany(batch => batch.Item3)];
+        Assert.Equal(Enumerable.Range(0, 10).SelectMany(i => dataset.Read(i).Pixels.ToArray()).Select(value => value / 255f), all);
+    }
+
+    [Fact]
+    public void Dropping_the_last_batch_leaves_only_full_ones()
+    {
+        using var loader = new Loader(Samples.NoiseDataset(50), Cifar, 20, shuffle: true, seed: 0, dropLast: true);
+        Assert.Equal((2, 40), (loader.BatchCount, loader.ItemCount));
+        using var none = new Loader(Samples.NoiseDataset(5), Cifar, 20, shuffle: true, seed: 0, dropLast: true);
+        Assert.Empty(none.Epoch(0));
+    }
+
+    [Fact]
+    public void Leaving_early_ends_the_threads()
+    {
+        using var loader = new Loader(Samples.NoiseDataset(300), Cifar, 8, shuffle: true, seed: 0, threads: 4);
+        int before = Process.GetCurrentProcess().Threads.Count;
+        for (int epoch = 0; epoch < 200; epoch++)
+        {
+            foreach (Batch batch in loader.Epoch(epoch))
+            {
+                batch.Dispose();
+                break;
+            }
+        }
+
+        Assert.InRange(Process.GetCurrentProcess().Threads.Count, 0, before + 100);
+    }
+
+    [Fact]
+    public void No_more_batches_exist_at_once_than_asked_for_and_their_memory_is_used_again()
+    {
+        using var loader = new Loader(Samples.NoiseDataset(400), Cifar, 10, shuffle: true, seed: 0, threads: 2, prefetch: 2);
+        var arrays = new HashSet<float[]>();
+        for (int epoch = 0; epoch < 5; epoch++)
+        {
+            foreach (Batch batch in loader.Epoch(epoch))
+            {
+                Assert.True(MemoryMarshal.TryGetArray(batch.Images, out ArraySegment<float> segment));
+                arrays.Add(segment.Array!);
+                batch.Dispose();
+            }
+        }
+
+        Assert.InRange(arrays.Count, 1, 3);
+    }
+
+    [Fact]
+    public void A_disposed_batch_cannot_be_read()
+    {
+        using var loader = new Loader(Samples.NoiseDataset(4), Cifar, 4, shuffle: false, seed: 0);
+        Batch batch = loader.Epoch(0).Single();
+        batch.Dispose();
+        batch.Dispose();
+        Assert.Throws<ObjectDisposedException>(() => batch.Images);
+        Assert.Equal([0, 1, 2, 3], batch.Labels);
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(2)]
+    public void Cancelling_ends_the_enumeration(int threads)
+    {
+        using var loader = new Loader(Samples.NoiseDataset(100), Cifar, 5, shuffle: true, seed: 0, threads);
+        using var cancel = new CancellationTokenSource();
+        int seen = 0;
+        Assert.ThrowsAny<OperationCanceledException>(() =>
+        {
+            foreach (Batch batch in loader.Epoch(0, cancel.Token))
+            {
+                batch.Dispose();
+                if (++seen == 3)
+                {
+                    cancel.Cancel();
+                }
+            }
+        });
+        Assert.Equal(3, seen);
+    }
+
+    [Fact]
+    public void A_disposed_loader_ends_its_enumerations_and_starts_no_others()
+    {
+        var loader = new Loader(Samples.NoiseDataset(100), Cifar, 5, shuffle: true, seed: 0, threads: 2);
+        using IEnumerator<Batch> batches = loader.Epoch(0).GetEnumerator();
+        Assert.True(batches.MoveNext());
+        loader.Dispose();
+        Assert.ThrowsAny<OperationCanceledException>(() => batches.MoveNext());
+        Assert.Throws<ObjectDisposedException>(() => loader.Epoch(0));
+    }
+
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(4)]
+    public void A_bad_image_is_told_with_its_path_when_its_batch_is_reached(int threads)
+    {
+        using var folder = new TempFolder();
+        byte[] png = Samples.ImageFile(8, 8, SKEncodedImageFormat.Png);
+        for (int i = 0; i < 30; i++)
+        {
+            folder.Write($"train/a/{i:00}.png", i is 17 or 19 ? [1, 2, 3] : png);
+        }
+
+        using var loader = new Loader(Datasets.Open("imagefolder", true, folder.Path), new Augmentation(), 5, shuffle: false, seed: 0, threads);
+        int seen = 0;
+        Refused.Says(() =>
+        {
+            foreach (Batch batch in loader.Epoch(0))
+            {
+                batch.Dispose();
+                seen++;
+            }
+        }, folder["train/a/17.png"], "is not a JPEG or PNG image");
+        Assert.Equal(3, seen);
+    }
+
+    [Fact]
+    public void A_crop_that_does_not_fit_is_told_with_the_image()
+    {
+        using var loader = new Loader(Samples.NoiseDataset(4), new Augmentation { RandomCrop = 40 }, 4, shuffle: false, seed: 0);
+        Refused.Says(() => _ = loader.Epoch(0).ToList(), "image 0 of CIFAR-10", "randomCrop 40 is larger");
+    }
+
+    [Fact]
+    public void Arguments_out_of_range_are_refused()
+    {
+        Dataset dataset = Samples.NoiseDataset(4);
+        Assert.Throws<ArgumentOutOfRangeException>(() => new Loader(dataset, Cifar, 0, false, 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new Loader(dataset, Cifar, 1, false, 0, threads: -1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new Loader(dataset, Cifar, 1, false, 0, prefetch: 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => dataset.Read(4));
+        Assert.Throws<ArgumentException>(() => Dataset.FromMemory(Samples.Cifar10, new byte[3071], [0]));
+        Assert.Throws<ArgumentException>(() => Dataset.FromMemory(Samples.Cifar10, new byte[3072], [10]));
+        Assert.Throws<ArgumentException>(() => Dataset.FromFiles(Samples.Cifar10, ["a.png"], [0, 1]));
+    }
+
+    private static List<(int[], long[], float[])> Take(Loader loader, int epoch)
+    {
+        var batches = new List<(int[], long[], float[])>();
+        foreach (Batch batch in loader.Epoch(epoch))
+        {
+            batches.Add((batch.Indices, batch.Labels, batch.Images.ToArray()));
+            batch.Dispose();
+        }
+
+        return batches;
+    }
+
+    private static void Same(List<(int[], long[], float[])> expected, List<(int[], long[], float[])> actual)
+    {
+        Assert.Equal(expected.Count, actual.Count);
+        for (int i = 0; i < expected.Count; i++)
+        {
+            Assert.Equal(expected[i].Item1, actual[i].Item1);
+            Assert.Equal(expected[i].Item2, actual[i].Item2);
+            Assert.True(expected[i].Item3.AsSpan().SequenceEqual(actual[i].Item3));
+        }
+    }
+}
