@@ -55,11 +55,19 @@ public static class AdderKernel
     /// <param name="gradX">Gradient at the input [N, H, W, C]; overwritten.</param>
     /// <exception cref="ArgumentException">A span's length is not what the shape says.</exception>
     public static void InputGradient(
-        AdderShape shape, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, ReadOnlySpan<float> gradY, Span<float> gradX)
+        AdderShape shape, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, ReadOnlySpan<float> gradY, Span<float> gradX) =>
+        InputGradient(shape, x, filters, gradY, gradX, null);
+
+    /// <summary>The input gradient in vectors of a given width rather than the processor's best.</summary>
+    internal static unsafe void InputGradient(
+        AdderShape shape, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, ReadOnlySpan<float> gradY, Span<float> gradX, VectorWidth? width)
     {
         Check(shape, x.Length, filters.Length, gradY.Length);
         Length(gradX.Length, shape.XLength, nameof(gradX));
-        ScalarReference.InputGradient(shape, x, filters, gradY, gradX);
+        fixed (float* px = x, pf = filters, pg = gradY, pd = gradX)
+        {
+            InputGradientKernel.Run(shape, width ?? VectorWidths.For(shape.GroupC), px, pf, pg, pd);
+        }
     }
 
     /// <summary>dL/dF = sum of g * sgn(X - F): the sign gradient of the paper's ablation (equation 4).</summary>

@@ -150,14 +150,14 @@ internal static unsafe class ForwardKernel
             if (group != panel / layout.GroupPanels)
             {
                 group = panel / layout.GroupPanels;
-                WindowSums<TOps, TVec>(window, at, buffers, pixels, patchRows);
+                WindowSums<TOps, TVec>.Compute(window, at, buffers.Offsets, pixels, patchRows, buffers.ChannelSums, buffers.WindowSums);
             }
 
-            Sums<TOps, TVec, MaximumForm>(job, panel, at, buffers.Offsets, buffers.Sums, pixels);
+            Sums<TOps, TVec, FastForm>(job, panel, at, buffers.Offsets, buffers.Sums, pixels);
             if (!Finish<TOps, TVec>(job, panel, tile, buffers.WindowSums, buffers.Sums, null))
             {
-                // NaN, infinity or overflow: the identity behind MaximumForm does not hold there, so take |x - f| itself.
-                Sums<TOps, TVec, AbsoluteForm>(job, panel, at, buffers.Offsets, buffers.AbsoluteSums, pixels);
+                // NaN, infinity or overflow: the identity behind FastForm does not hold there, so take |x - f| itself.
+                Sums<TOps, TVec, PlainForm>(job, panel, at, buffers.Offsets, buffers.AbsoluteSums, pixels);
                 Finish<TOps, TVec>(job, panel, tile, buffers.WindowSums, buffers.Sums, buffers.AbsoluteSums);
             }
         }
@@ -167,7 +167,7 @@ internal static unsafe class ForwardKernel
     private static void Sums<TOps, TVec, TForm>(Job* job, int panel, float* source, nint* offsets, float* sums, int pixels)
         where TOps : struct, ISimd<TVec>
         where TVec : struct
-        where TForm : struct, IDistance
+        where TForm : struct, IForm
     {
         int vectors = job->Layout.PanelVectors(panel), lanes = vectors * TOps.Lanes;
         float* filters = job->Filters + (nint)job->Layout.PaddedOutput(panel) * job->Layout.Elements;
@@ -194,12 +194,12 @@ internal static unsafe class ForwardKernel
                 }
                 else if (left > 4)
                 {
-                    ForwardTile<TOps, TVec>.Run<Pixels8Vectors1, TForm>(f, from, to, source, offsets + p, sums + p * lanes, i == 0, job->Ones);
+                    ForwardTile<TOps, TVec>.Run<Pixels8, TForm>(f, from, to, source, offsets + p, sums + p * lanes, i == 0, job->Ones);
                     p += 8;
                 }
                 else
                 {
-                    ForwardTile<TOps, TVec>.Run<Pixels4Vectors1, TForm>(f, from, to, source, offsets + p, sums + p * lanes, i == 0, job->Ones);
+                    ForwardTile<TOps, TVec>.Run<Pixels4, TForm>(f, from, to, source, offsets + p, sums + p * lanes, i == 0, job->Ones);
                     p += 4;
                 }
             }
@@ -238,72 +238,6 @@ internal static unsafe class ForwardKernel
                 TOps.Store(to + 3 * lanes, a3);
             }
         }
-    }
-
-    /// <summary>The sum of the inputs that each pixel's window sees in one group.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void WindowSums<TOps, TVec>(in Window window, float* source, in Buffers buffers, int pixels, int patchRows)
-        where TOps : struct, ISimd<TVec>
-        where TVec : struct
-    {
-        int channels = window.GroupChannels;
-        if (window.InPlace)
-        {
-            for (int p = 0; p < pixels; p++)
-            {
-                buffers.WindowSums[p] = ChannelSum<TOps, TVec>(source + buffers.Offsets[p], channels);
-            }
-
-            return;
-        }
-
-        // Sums over channels first, which the windows of neighbouring pixels share.
-        int width = window.Pitch / window.Channels, all = patchRows * width;
-        for (int i = 0; i < all; i++)
-        {
-            buffers.ChannelSums[i] = ChannelSum<TOps, TVec>(source + (nint)i * window.Channels, channels);
-        }
-
-        for (int p = 0; p < pixels; p++)
-        {
-            float* at = buffers.ChannelSums + buffers.Offsets[p] / window.Channels;
-            float sum = 0;
-            for (int i = 0; i < window.Y.Taps; i++)
-            {
-                for (int j = 0; j < window.X.Taps; j++)
-                {
-                    sum += at[(nint)i * width + (nint)j * window.X.TapStep];
-                }
-            }
-
-            buffers.WindowSums[p] = sum;
-        }
-    }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static float ChannelSum<TOps, TVec>(float* at, int channels)
-        where TOps : struct, ISimd<TVec>
-        where TVec : struct
-    {
-        int c = 0;
-        float sum = 0;
-        if (channels >= TOps.Lanes)
-        {
-            TVec s = TOps.Load(at);
-            for (c = TOps.Lanes; c <= channels - TOps.Lanes; c += TOps.Lanes)
-            {
-                s = TOps.Add(s, TOps.Load(at + c));
-            }
-
-            sum = TOps.Sum(s);
-        }
-
-        for (; c < channels; c++)
-        {
-            sum += at[c];
-        }
-
-        return sum;
     }
 
     /// <summary>

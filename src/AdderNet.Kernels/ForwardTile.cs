@@ -2,59 +2,6 @@ using System.Runtime.CompilerServices;
 
 namespace AdderNet.Kernels;
 
-/// <summary>The size of a register tile: so many pixels times so many vectors of output channels.</summary>
-internal interface ITileSize
-{
-    static abstract int Pixels { get; }
-
-    static abstract int Vectors { get; }
-}
-
-internal readonly struct Pixels8Vectors1 : ITileSize
-{
-    public static int Pixels => 8;
-
-    public static int Vectors => 1;
-}
-
-internal readonly struct Pixels4Vectors1 : ITileSize
-{
-    public static int Pixels => 4;
-
-    public static int Vectors => 1;
-}
-
-internal readonly struct Pixels5Vectors2 : ITileSize
-{
-    public static int Pixels => 5;
-
-    public static int Vectors => 2;
-}
-
-internal readonly struct Pixels2Vectors2 : ITileSize
-{
-    public static int Pixels => 2;
-
-    public static int Vectors => 2;
-}
-
-/// <summary>Which form of the distance a tile sums up.</summary>
-internal interface IDistance
-{
-    /// <summary>|x - f| itself rather than max(x, f), from which |x - f| = 2 max(x, f) - x - f follows.</summary>
-    static abstract bool Absolute { get; }
-}
-
-internal readonly struct MaximumForm : IDistance
-{
-    public static bool Absolute => false;
-}
-
-internal readonly struct AbsoluteForm : IDistance
-{
-    public static bool Absolute => true;
-}
-
 /// <summary>The inner loop of the forward pass.</summary>
 internal static unsafe class ForwardTile<TOps, TVec>
     where TOps : struct, ISimd<TVec>
@@ -76,7 +23,7 @@ internal static unsafe class ForwardTile<TOps, TVec>
     public static void Run<TSize, TForm>(
         float* filters, Segment* segment, Segment* end, float* source, nint* offsets, float* sums, bool first, float* ones)
         where TSize : struct, ITileSize
-        where TForm : struct, IDistance
+        where TForm : struct, IForm
     {
         float* p0 = source + offsets[0];
         float* p1 = TSize.Pixels > 1 ? source + offsets[1] : p0;
@@ -122,8 +69,8 @@ internal static unsafe class ForwardTile<TOps, TVec>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TVec Add<TForm>(TVec sum, TVec x, TVec f, TVec one)
-        where TForm : struct, IDistance =>
-        TForm.Absolute ? TOps.Add(sum, TOps.Abs(TOps.Sub(x, f))) : TOps.Accumulate(sum, TOps.Max(x, f), one);
+        where TForm : struct, IForm =>
+        TForm.Plain ? TOps.Add(sum, TOps.Abs(TOps.Sub(x, f))) : TOps.Accumulate(sum, TOps.Max(x, f), one);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Put<TSize>(float* sums, int pixel, TVec a, TVec b, bool first)

@@ -60,6 +60,9 @@ internal unsafe struct Carver(void* block)
 {
     private readonly byte* start = (byte*)block;
 
+    /// <summary>Whether there is no block yet.</summary>
+    public readonly bool Measures => start == null;
+
     /// <summary>Bytes cut off so far.</summary>
     public nint Size { get; private set; }
 
