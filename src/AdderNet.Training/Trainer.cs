@@ -245,7 +245,7 @@ public sealed class Trainer : IDisposable
         ModelCard card = new(recipe, train.Channels, classNames, metrics);
         return folder.Checkpoints.Save(
             metrics,
-            stream => Safetensors.Write(stream, Model.state_dict().ToDictionary(t => t.Key, t => TensorStore.ToData(t.Value)), card.ToMetadata()),
+            stream => Safetensors.Write(stream, StateDict.FromModule(Model), card.ToMetadata()),
             stream => Safetensors.Write(stream, optimizer.State));
     }
 
@@ -259,7 +259,7 @@ public sealed class Trainer : IDisposable
         string weights = folder.Checkpoints.Verified(index.Weights), momentum = folder.Checkpoints.Verified(index.Optimizer);
         try
         {
-            TensorStore.CopyInto(Model.state_dict(), Safetensors.Read(weights).Tensors, weights);
+            StateDict.LoadInto(Model, Safetensors.Read(weights).Tensors, source: weights);
             optimizer.Load(Safetensors.Read(momentum).Tensors, momentum);
         }
         catch (CheckpointException e)

@@ -1,4 +1,3 @@
-using System.Text.RegularExpressions;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -36,7 +35,7 @@ public class NumericalGuardTests
         }
 
         TrainingException e = Assert.Throws<TrainingException>(() => trainer.Run(cancel: TestContext.Current.CancellationToken));
-        Assert.Matches(@"^In epoch 1, batch 1 of 6, the loss is NaN at learning rate 0\.1; the output of " + Regex.Escape(layer), e.Message);
+        Assert.StartsWith("In epoch 1, batch 1 of 6, the loss is NaN at learning rate 0.1; the output of " + layer, e.Message, StringComparison.Ordinal);
         Assert.Contains($"its parameter '{parameter.Split('.')[1]}' already holds NaN or infinity", e.Message, StringComparison.Ordinal);
         Assert.Contains("No epoch of", e.Message, StringComparison.Ordinal);
     }

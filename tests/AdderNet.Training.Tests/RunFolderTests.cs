@@ -140,7 +140,7 @@ public class RunFolderTests
         using RunFolder run = RunFolder.Open(folder["run"]);
         string message = Assert.Throws<TrainingException>(() => new Trainer(run, Small.Train, Small.Test, () => TorchSharp.torch.nn.Sequential(
             ("fc", TorchSharp.torch.nn.Linear(64, 4))))).Message;
-        Assert.Contains("is of another model", message, StringComparison.Ordinal);
+        Assert.Contains("does not fit the model: ", message, StringComparison.Ordinal);
     }
 
     [Fact]
