@@ -64,6 +64,19 @@ public class NumericalGuardTests
         Assert.StartsWith("In epoch 1, batch 1 of 6, the gradient of 'fc0.bias' holds NaN or infinity at learning rate 0.1", e.Message, StringComparison.Ordinal);
     }
 
+    [Fact]
+    public void A_model_that_breaks_only_in_evaluation_mode_is_not_saved()
+    {
+        using TempFolder folder = new();
+        using RunFolder run = RunFolder.Create(folder["run"], Small.Recipe);
+        using Trainer trainer = Small.Trainer(run);
+        // Training uses the batch's statistics, evaluation the running ones.
+        trainer.Model.named_buffers().First(b => b.name == "bn2.running_mean").buffer.fill_(float.NaN);
+        TrainingException e = Assert.Throws<TrainingException>(() => trainer.Run(cancel: TestContext.Current.CancellationToken));
+        Assert.StartsWith("Tested after epoch 1, the loss is NaN at learning rate 0.1; the output of the layer 'bn2' (BatchNorm2d)", e.Message, StringComparison.Ordinal);
+        Assert.Null(new CheckpointStore(folder["run"]).Index);
+    }
+
     private sealed class Scale(float factor) : nn.Module<Tensor, Tensor>("Scale")
     {
         public override Tensor forward(Tensor input) => input * factor * 10;

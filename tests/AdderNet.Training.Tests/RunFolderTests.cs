@@ -157,6 +157,18 @@ public class RunFolderTests
         }, typeof(TrainingException));
     }
 
+    [Fact]
+    public void Damaged_weight_files_are_read_or_refused()
+    {
+        using TempFolder folder = new();
+        Small.Run(folder["run"], Small.Recipe with { Epochs = 1 });
+        Fuzz.Check(File.ReadAllBytes(folder["run/checkpoints/epoch-0001.safetensors"]), bytes =>
+        {
+            string path = folder.Write("damaged.safetensors", bytes);
+            TrainedModel.Load(path, model: Small.Model).Dispose();
+        }, typeof(TrainingException));
+    }
+
     private static IEnumerable<byte[]> Records(byte[] file)
     {
         for (int at = 0; at < file.Length;)

@@ -63,6 +63,28 @@ public class TrainerTests
     }
 
     [Fact]
+    public void Without_momentum_and_with_a_last_batch_of_one_image_resuming_is_exact_too()
+    {
+        using TempFolder folder = new();
+        Recipe recipe = Small.Recipe with { Epochs = 2, BatchSize = 19, Momentum = 0, Nesterov = false, WarmupEpochs = 1, Scaling = GradientScaling.Increased };
+        Small.Run(folder["straight"], recipe);
+        Small.Run(folder["resumed"], recipe, stop: p => p.Epoch == 2);
+        Small.Run(folder["resumed"]);
+        Assert.Equal(Small.State(folder["straight"]), Small.State(folder["resumed"]));
+    }
+
+    [Fact]
+    public void What_libtorch_refuses_is_told_in_one_line()
+    {
+        using TempFolder folder = new();
+        using RunFolder run = RunFolder.Create(folder["run"], Small.Recipe);
+        using Trainer trainer = new(run, Small.Train, Small.Test, () => nn.Sequential(("flat", nn.Flatten()), ("fc", nn.Linear(63, 4))));
+        TrainingException e = Assert.Throws<TrainingException>(() => trainer.Run(cancel: TestContext.Current.CancellationToken));
+        Assert.StartsWith("libtorch failed: mat1 and mat2 shapes cannot be multiplied", e.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', e.Message);
+    }
+
+    [Fact]
     public void Another_seed_gives_another_model()
     {
         using TempFolder folder = new();
