@@ -24,6 +24,15 @@ public static class ImageFile
     /// <exception cref="DataException">The file is missing, no JPEG or PNG, damaged, or larger than is read.</exception>
     public static RawImage Read(string path) => Read(path, new Buffers());
 
+    /// <summary>Reads a picture as if it were one of a data set: in its channels and, where its images have one size, scaled and cut around the centre to that.</summary>
+    /// <exception cref="DataException">The file is missing, no JPEG or PNG, damaged, or larger than is read.</exception>
+    public static RawImage Read(string path, DatasetInfo dataset)
+    {
+        ArgumentNullException.ThrowIfNull(dataset);
+        RawImage image = Read(path).WithChannels(dataset.Channels);
+        return dataset.Height > 0 ? image.ResizeToCover(dataset.Height, dataset.Width) : image;
+    }
+
     /// <summary>Decodes a picture, as <see cref="Read(string)"/> does.</summary>
     /// <param name="file">The whole content of a JPEG or PNG file.</param>
     /// <param name="name">What error messages call it.</param>

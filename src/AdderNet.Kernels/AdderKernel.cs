@@ -70,7 +70,18 @@ public static class AdderKernel
         }
     }
 
-    /// <summary>dL/dF = sum of g * sgn(X - F): the sign gradient of the paper's ablation (equation 4).</summary>
+    /// <summary>dL/dF = sum of g * (X - F): the full-precision gradient (equation 5), padding as X = 0.</summary>
+    /// <param name="shape">Sizes of the layer.</param>
+    /// <param name="x">Input [N, H, W, C].</param>
+    /// <param name="filters">Filters [O, C / Groups, KernelH, KernelW].</param>
+    /// <param name="gradY">Gradient at the output [N, OutH, OutW, O].</param>
+    /// <param name="gradFilters">Gradient at the filters, of the filters' shape; overwritten.</param>
+    /// <exception cref="ArgumentException">A span's length is not what the shape says.</exception>
+    public static void WeightGradient(
+        AdderShape shape, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, ReadOnlySpan<float> gradY, Span<float> gradFilters) =>
+        WeightGradient(shape, x, filters, gradY, gradFilters, false, null);
+
+    /// <summary>dL/dF = sum of g * sgn(X - F): the sign gradient of the paper's ablation (equation 4), padding as X = 0.</summary>
     /// <param name="shape">Sizes of the layer.</param>
     /// <param name="x">Input [N, H, W, C].</param>
     /// <param name="filters">Filters [O, C / Groups, KernelH, KernelW].</param>
@@ -78,11 +89,20 @@ public static class AdderKernel
     /// <param name="gradFilters">Gradient at the filters, of the filters' shape; overwritten.</param>
     /// <exception cref="ArgumentException">A span's length is not what the shape says.</exception>
     public static void SignWeightGradient(
-        AdderShape shape, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, ReadOnlySpan<float> gradY, Span<float> gradFilters)
+        AdderShape shape, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, ReadOnlySpan<float> gradY, Span<float> gradFilters) =>
+        WeightGradient(shape, x, filters, gradY, gradFilters, true, null);
+
+    /// <summary>Either gradient of the filters, in vectors of a given width rather than the processor's best.</summary>
+    internal static unsafe void WeightGradient(
+        AdderShape shape, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, ReadOnlySpan<float> gradY, Span<float> gradFilters,
+        bool sign, VectorWidth? width)
     {
         Check(shape, x.Length, filters.Length, gradY.Length);
         Length(gradFilters.Length, shape.FiltersLength, nameof(gradFilters));
-        ScalarReference.SignWeightGradient(shape, x, filters, gradY, gradFilters);
+        fixed (float* px = x, pf = filters, pg = gradY, pd = gradFilters)
+        {
+            WeightGradientKernel.Run(shape, width ?? VectorWidths.Best, sign, px, pf, pg, pd);
+        }
     }
 
     private static void Check(AdderShape shape, int x, int filters, int y)

@@ -183,23 +183,23 @@ internal static unsafe class ForwardKernel
                 {
                     if (left > 2)
                     {
-                        ForwardTile<TOps, TVec>.Run<Pixels5Vectors2, TForm>(f, from, to, source, offsets + p, sums + p * lanes, i == 0, job->Ones);
+                        ForwardTile<TOps, TVec>.Run<Tile5x2, TForm>(f, from, to, source, offsets + p, sums + p * lanes, i == 0, job->Ones);
                         p += 5;
                     }
                     else
                     {
-                        ForwardTile<TOps, TVec>.Run<Pixels2Vectors2, TForm>(f, from, to, source, offsets + p, sums + p * lanes, i == 0, job->Ones);
+                        ForwardTile<TOps, TVec>.Run<Tile2x2, TForm>(f, from, to, source, offsets + p, sums + p * lanes, i == 0, job->Ones);
                         p += 2;
                     }
                 }
                 else if (left > 4)
                 {
-                    ForwardTile<TOps, TVec>.Run<Pixels8, TForm>(f, from, to, source, offsets + p, sums + p * lanes, i == 0, job->Ones);
+                    ForwardTile<TOps, TVec>.Run<Tile8x1, TForm>(f, from, to, source, offsets + p, sums + p * lanes, i == 0, job->Ones);
                     p += 8;
                 }
                 else
                 {
-                    ForwardTile<TOps, TVec>.Run<Pixels4, TForm>(f, from, to, source, offsets + p, sums + p * lanes, i == 0, job->Ones);
+                    ForwardTile<TOps, TVec>.Run<Tile4x1, TForm>(f, from, to, source, offsets + p, sums + p * lanes, i == 0, job->Ones);
                     p += 4;
                 }
             }

@@ -156,10 +156,10 @@ internal static unsafe class InputGradientKernel
 
     private static delegate*<void*, int, void> Body(VectorWidth width) => width switch
     {
-        VectorWidth.Vector512 => &Tile<Simd512, Vector512<float>, Pixels8>,
-        VectorWidth.Vector256 => &Tile<Simd256, Vector256<float>, Pixels4>,
-        VectorWidth.Vector128 => &Tile<Simd128, Vector128<float>, Pixels4>,
-        _ => &Tile<SimdScalar, float, Pixels4>,
+        VectorWidth.Vector512 => &Tile<Simd512, Vector512<float>, Tile8x1>,
+        VectorWidth.Vector256 => &Tile<Simd256, Vector256<float>, Tile4x1>,
+        VectorWidth.Vector128 => &Tile<Simd128, Vector128<float>, Tile4x1>,
+        _ => &Tile<SimdScalar, float, Tile4x1>,
     };
 
     private static delegate*<void*, int, void> PackBody(VectorWidth width) => width switch
@@ -286,7 +286,7 @@ internal static unsafe class InputGradientKernel
         {
             Chunk chunk = phase->Chunks[i];
             Segment* from = phase->Segments + chunk.Segment;
-            for (int p = 0; p < pixels; p += TSize.Pixels)
+            for (int p = 0; p < pixels; p += TSize.Rows)
             {
                 InputGradientTile<TOps, TVec>.Run<TSize, TForm>(
                     filters + chunk.FilterStart * TOps.Lanes, from, from + chunk.Segments, source, buffers.Offsets + p,

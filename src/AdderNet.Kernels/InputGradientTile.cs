@@ -26,13 +26,13 @@ internal static unsafe class InputGradientTile<TOps, TVec>
         where TForm : struct, IForm
     {
         float* g0 = source + offsets[0];
-        float* g1 = TSize.Pixels > 1 ? source + offsets[1] : g0;
-        float* g2 = TSize.Pixels > 2 ? source + offsets[2] : g0;
-        float* g3 = TSize.Pixels > 3 ? source + offsets[3] : g0;
-        float* g4 = TSize.Pixels > 4 ? source + offsets[4] : g0;
-        float* g5 = TSize.Pixels > 5 ? source + offsets[5] : g0;
-        float* g6 = TSize.Pixels > 6 ? source + offsets[6] : g0;
-        float* g7 = TSize.Pixels > 7 ? source + offsets[7] : g0;
+        float* g1 = TSize.Rows > 1 ? source + offsets[1] : g0;
+        float* g2 = TSize.Rows > 2 ? source + offsets[2] : g0;
+        float* g3 = TSize.Rows > 3 ? source + offsets[3] : g0;
+        float* g4 = TSize.Rows > 4 ? source + offsets[4] : g0;
+        float* g5 = TSize.Rows > 5 ? source + offsets[5] : g0;
+        float* g6 = TSize.Rows > 6 ? source + offsets[6] : g0;
+        float* g7 = TSize.Rows > 7 ? source + offsets[7] : g0;
         TVec zero = TOps.Create(0);
         TVec a0 = zero, a1 = zero, a2 = zero, a3 = zero, a4 = zero, a5 = zero, a6 = zero, a7 = zero;
         Bounds<TSize, TForm>(x, 0, out TVec l0, out TVec h0);
@@ -50,13 +50,13 @@ internal static unsafe class InputGradientTile<TOps, TVec>
             {
                 TVec f = TOps.Load(filters);
                 a0 = TOps.MulAdd(Clamp<TForm>(f, l0, h0), TOps.Create(g0[k]), a0);
-                if (TSize.Pixels > 1) { a1 = TOps.MulAdd(Clamp<TForm>(f, l1, h1), TOps.Create(g1[k]), a1); }
-                if (TSize.Pixels > 2) { a2 = TOps.MulAdd(Clamp<TForm>(f, l2, h2), TOps.Create(g2[k]), a2); }
-                if (TSize.Pixels > 3) { a3 = TOps.MulAdd(Clamp<TForm>(f, l3, h3), TOps.Create(g3[k]), a3); }
-                if (TSize.Pixels > 4) { a4 = TOps.MulAdd(Clamp<TForm>(f, l4, h4), TOps.Create(g4[k]), a4); }
-                if (TSize.Pixels > 5) { a5 = TOps.MulAdd(Clamp<TForm>(f, l5, h5), TOps.Create(g5[k]), a5); }
-                if (TSize.Pixels > 6) { a6 = TOps.MulAdd(Clamp<TForm>(f, l6, h6), TOps.Create(g6[k]), a6); }
-                if (TSize.Pixels > 7) { a7 = TOps.MulAdd(Clamp<TForm>(f, l7, h7), TOps.Create(g7[k]), a7); }
+                if (TSize.Rows > 1) { a1 = TOps.MulAdd(Clamp<TForm>(f, l1, h1), TOps.Create(g1[k]), a1); }
+                if (TSize.Rows > 2) { a2 = TOps.MulAdd(Clamp<TForm>(f, l2, h2), TOps.Create(g2[k]), a2); }
+                if (TSize.Rows > 3) { a3 = TOps.MulAdd(Clamp<TForm>(f, l3, h3), TOps.Create(g3[k]), a3); }
+                if (TSize.Rows > 4) { a4 = TOps.MulAdd(Clamp<TForm>(f, l4, h4), TOps.Create(g4[k]), a4); }
+                if (TSize.Rows > 5) { a5 = TOps.MulAdd(Clamp<TForm>(f, l5, h5), TOps.Create(g5[k]), a5); }
+                if (TSize.Rows > 6) { a6 = TOps.MulAdd(Clamp<TForm>(f, l6, h6), TOps.Create(g6[k]), a6); }
+                if (TSize.Rows > 7) { a7 = TOps.MulAdd(Clamp<TForm>(f, l7, h7), TOps.Create(g7[k]), a7); }
                 filters += TOps.Lanes;
             }
             while (++k < to);
@@ -83,7 +83,7 @@ internal static unsafe class InputGradientTile<TOps, TVec>
         where TSize : struct, ITileSize
         where TForm : struct, IForm
     {
-        low = high = TOps.Load(x + (pixel < TSize.Pixels ? pixel : 0) * TOps.Lanes);
+        low = high = TOps.Load(x + (pixel < TSize.Rows ? pixel : 0) * TOps.Lanes);
         if (!TForm.Plain)
         {
             low = TOps.Sub(low, TOps.Create(1));
@@ -100,7 +100,7 @@ internal static unsafe class InputGradientTile<TOps, TVec>
     private static void Put<TSize>(float* sums, int pixel, TVec a, bool first)
         where TSize : struct, ITileSize
     {
-        if (pixel < TSize.Pixels)
+        if (pixel < TSize.Rows)
         {
             float* at = sums + pixel * TOps.Lanes;
             TOps.Store(at, first ? a : TOps.Add(TOps.Load(at), a));

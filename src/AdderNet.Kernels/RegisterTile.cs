@@ -1,37 +1,79 @@
 namespace AdderNet.Kernels;
 
-/// <summary>The size of a register tile: so many pixels times so many vectors of channels.</summary>
+/// <summary>The size of a register tile: so many rows (pixels, or output channels) times so many vectors.</summary>
 internal interface ITileSize
 {
-    static abstract int Pixels { get; }
+    static abstract int Rows { get; }
 
     static abstract int Vectors { get; }
 }
 
-internal readonly struct Pixels8 : ITileSize
+internal readonly struct Tile8x1 : ITileSize
 {
-    public static int Pixels => 8;
+    public static int Rows => 8;
 
     public static int Vectors => 1;
 }
 
-internal readonly struct Pixels4 : ITileSize
+internal readonly struct Tile6x1 : ITileSize
 {
-    public static int Pixels => 4;
+    public static int Rows => 6;
 
     public static int Vectors => 1;
 }
 
-internal readonly struct Pixels5Vectors2 : ITileSize
+internal readonly struct Tile4x1 : ITileSize
 {
-    public static int Pixels => 5;
+    public static int Rows => 4;
+
+    public static int Vectors => 1;
+}
+
+internal readonly struct Tile2x1 : ITileSize
+{
+    public static int Rows => 2;
+
+    public static int Vectors => 1;
+}
+
+internal readonly struct Tile1x1 : ITileSize
+{
+    public static int Rows => 1;
+
+    public static int Vectors => 1;
+}
+
+internal readonly struct Tile6x2 : ITileSize
+{
+    public static int Rows => 6;
 
     public static int Vectors => 2;
 }
 
-internal readonly struct Pixels2Vectors2 : ITileSize
+internal readonly struct Tile5x2 : ITileSize
 {
-    public static int Pixels => 2;
+    public static int Rows => 5;
+
+    public static int Vectors => 2;
+}
+
+internal readonly struct Tile4x2 : ITileSize
+{
+    public static int Rows => 4;
+
+    public static int Vectors => 2;
+}
+
+internal readonly struct Tile2x2 : ITileSize
+{
+    public static int Rows => 2;
+
+    public static int Vectors => 2;
+}
+
+internal readonly struct Tile1x2 : ITileSize
+{
+    public static int Rows => 1;
 
     public static int Vectors => 2;
 }

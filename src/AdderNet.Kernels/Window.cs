@@ -85,28 +85,36 @@ internal unsafe struct Window
     public static int Ceiling(int a, int b) => (a - 1) / b + 1;
 
     /// <summary>Number of segments and chunks <see cref="Describe"/> writes at most.</summary>
-    public readonly int MaxSegments => Y.Taps * X.Taps * Ceiling(GroupChannels, ChunkLength) + Y.Taps * Ceiling(X.Taps * GroupChannels, ChunkLength);
+    public readonly int MaxSegments => Runs * Ceiling(RunLength, ChunkLength);
+
+    /// <summary>Number of parts of a window that are contiguous in memory: its rows where neighbouring pixels lie side by side, else its pixels.</summary>
+    public readonly int Runs => RowsAreRuns ? Y.Taps : Y.Taps * X.Taps;
+
+    /// <summary>Floats of a run.</summary>
+    public readonly int RunLength => RowsAreRuns ? X.Taps * Channels : GroupChannels;
+
+    private readonly bool RowsAreRuns => Groups == 1 && X.TapStep == 1 && !InPlace;
+
+    /// <summary>Where a run starts, from a window's offset.</summary>
+    public readonly nint RunStart(int run) =>
+        RowsAreRuns ? (nint)run * Pitch : (nint)(run / X.Taps) * Pitch + (nint)(run % X.Taps) * X.TapStep * Channels;
 
     /// <summary>Writes the window's segments in filter order (row, column, channel), grouped into chunks; returns the number of chunks.</summary>
     public readonly int Describe(Segment* segments, Chunk* chunks)
     {
-        bool merged = Groups == 1 && X.TapStep == 1 && !InPlace;
-        int runs = merged ? 1 : X.Taps;
-        int runLength = merged ? X.Taps * Channels : GroupChannels;
-        int pieces = Ceiling(runLength, ChunkLength), segment = 0, count = 0, inChunk = 0;
+        int pieces = Ceiling(RunLength, ChunkLength), segment = 0, count = 0, inChunk = 0;
         nint filter = 0;
-        for (int i = 0; i < Y.Taps; i++)
-        for (int j = 0; j < runs; j++)
+        for (int run = 0; run < Runs; run++)
         for (int piece = 0; piece < pieces; piece++)
         {
-            int from = (int)((long)runLength * piece / pieces), to = (int)((long)runLength * (piece + 1) / pieces);
+            int from = (int)((long)RunLength * piece / pieces), to = (int)((long)RunLength * (piece + 1) / pieces);
             if (count == 0 || inChunk + to - from > ChunkLength)
             {
                 chunks[count++] = new Chunk(segment, 0, filter);
                 inChunk = 0;
             }
 
-            segments[segment++] = new Segment((nint)i * Pitch + (nint)j * X.TapStep * Channels + from, to - from);
+            segments[segment++] = new Segment(RunStart(run) + from, to - from);
             chunks[count - 1] = chunks[count - 1] with { Segments = segment - chunks[count - 1].Segment };
             inChunk += to - from;
             filter += to - from;

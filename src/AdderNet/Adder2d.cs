@@ -56,6 +56,18 @@ public sealed class Adder2d : nn.Module<Tensor, Tensor>
     /// <summary>What each output channel is shifted by, [O]; null for a layer without bias.</summary>
     public Parameter? Bias => bias;
 
+    /// <summary>Rows and columns from one window to the next.</summary>
+    public (long H, long W) Stride => window.Stride;
+
+    /// <summary>Rows of zeros above and below the input, columns left and right.</summary>
+    public (long H, long W) Padding => window.Padding;
+
+    /// <summary>Rows and columns between two taps of a filter.</summary>
+    public (long H, long W) Dilation => window.Dilation;
+
+    /// <summary>Groups of channels that see only each other.</summary>
+    public long Groups => window.Groups;
+
     internal Window Geometry => window;
 
     /// <summary>Y = -sum |X - F| over each window, plus the bias where there is one.</summary>
@@ -64,7 +76,7 @@ public sealed class Adder2d : nn.Module<Tensor, Tensor>
     /// <exception cref="ArgumentException">The input has other dimensions, channels, type or device, or is smaller than the window.</exception>
     public override Tensor forward(Tensor input)
     {
-        AdderShape shape = window.Shape(input, adder);
+        AdderShape shape = window.Shape(input, adder.shape);
         if (!is_grad_enabled() || !(input.requires_grad || adder.requires_grad))
         {
             using var scope = NewDisposeScope();

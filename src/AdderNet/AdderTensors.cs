@@ -16,6 +16,25 @@ internal static class AdderTensors
         return AsNchw(y);
     }
 
+    /// <summary>relu(scale * Y + shift + residual), channels-last; the residual may be null.</summary>
+    public static Tensor Forward(
+        AdderShape shape, Tensor input, PackedFilters filters, float[] scale, float[] shift, Tensor? residual, bool relu)
+    {
+        using Tensor x = ChannelsLast(input);
+        using Tensor? summand = residual is null ? null : ChannelsLast(residual);
+        Tensor y = empty(shape.N, shape.OutH, shape.OutW, shape.O);
+        var epilogue = new AdderEpilogue { Scale = scale, Shift = shift, Residual = summand is null ? [] : Floats(summand), Relu = relu };
+        AdderKernel.Forward(shape, Floats(x), filters, Floats(y), epilogue);
+        return AsNchw(y);
+    }
+
+    /// <summary>Filters [O, C / groups, kernel rows, kernel columns] in the kernel's order.</summary>
+    public static PackedFilters Pack(Tensor filters, AdderShape shape)
+    {
+        using Tensor f = filters.contiguous();
+        return new PackedFilters(shape, Floats(f));
+    }
+
     /// <summary>dL/dX [N, C, H, W], channels-last.</summary>
     public static Tensor InputGradient(AdderShape shape, Tensor input, Tensor filters, Tensor gradOutput)
     {

@@ -7,9 +7,9 @@ namespace AdderNet;
 internal sealed record Window((long H, long W) Stride, (long H, long W) Padding, (long H, long W) Dilation, long Groups)
 {
     /// <summary>The sizes of one call, checked.</summary>
-    public AdderShape Shape(Tensor input, Tensor filters)
+    public AdderShape Shape(Tensor input, long[] filters)
     {
-        long[] x = input.shape, f = filters.shape;
+        var (x, f) = (input.shape, filters);
         if (x.Length != 4 || x[1] != f[1] * Groups)
         {
             throw new ArgumentException(
@@ -22,6 +22,15 @@ internal sealed record Window((long H, long W) Stride, (long H, long W) Padding,
                 $"Adder2d computes in float32 on the CPU; this input is {input.dtype} on {input.device}. Convert it with .to(float32, CPU).");
         }
 
+        return Shape(x, f);
+    }
+
+    /// <summary>The sizes of a call on the smallest input the window fits into.</summary>
+    public AdderShape SmallestShape(long[] filters) =>
+        Shape([1, filters[1] * Groups, Dilation.H * (filters[2] - 1) + 1, Dilation.W * (filters[3] - 1) + 1], filters);
+
+    private AdderShape Shape(long[] x, long[] f)
+    {
         var shape = new AdderShape(Size(x[0]), Size(x[1]), Size(x[2]), Size(x[3]), Size(f[0]), Size(f[2]), Size(f[3]))
         {
             StrideH = Size(Stride.H), StrideW = Size(Stride.W),

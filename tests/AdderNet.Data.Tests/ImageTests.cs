@@ -83,6 +83,20 @@ public sealed class ImageTests : IDisposable
         }
     }
 
+    [Theory]
+    [InlineData("mnist", 28, 1)]
+    [InlineData("cifar10", 32, 3)]
+    [InlineData("imagefolder", 0, 3)]
+    public void A_picture_of_any_size_becomes_one_of_a_data_set(string dataset, int side, int channels)
+    {
+        string path = folder.Write("a.jpg", Samples.ImageFile(61, 47, SKEncodedImageFormat.Jpeg));
+        RawImage image = ImageFile.Read(path, Datasets.Find(dataset));
+        Assert.Equal(side == 0 ? (47, 61, channels) : (side, side, channels), (image.Height, image.Width, image.Channels));
+        (float[] pixels, int height, int width) = Augmentation.For(dataset, train: false).Apply(image);
+        Assert.Equal(side == 0 ? (224, 224) : (32, 32), (height, width));
+        Assert.Equal(height * width * channels, pixels.Length);
+    }
+
     [Fact]
     public void A_JPEG_is_read_close_to_what_was_written()
     {
@@ -111,7 +125,6 @@ public sealed class ImageTests : IDisposable
     [Fact]
     public void A_photograph_of_24_megapixels_is_read_at_half_its_size()
     {
-        byte[] jpeg = Samples.ImageFile(64, 48, SKEncodedImageFormat.Jpeg);
         using var bitmap = new SKBitmap(new SKImageInfo(6000, 4000, SKColorType.Rgba8888));
         bitmap.Erase(new SKColor(10, 200, 90));
         using SKData data = bitmap.Encode(SKEncodedImageFormat.Jpeg, 80);

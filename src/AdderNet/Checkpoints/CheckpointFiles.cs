@@ -58,7 +58,8 @@ public static class CheckpointFiles
         ArgumentException.ThrowIfNullOrEmpty(path);
         try
         {
-            using FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read);
+            // Shared for deletion, so that a run can replace its checkpoint while somebody reads it.
+            using FileStream stream = new(path, FileMode.Open, FileAccess.Read, FileShare.Read | FileShare.Delete);
             return read(stream);
         }
         catch (CheckpointException)

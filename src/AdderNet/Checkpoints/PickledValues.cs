@@ -1,6 +1,6 @@
 namespace AdderNet.Checkpoints;
 
-// What the restricted unpickler makes of a pickle, beside null, bool, long, double, string, byte[], object?[] for a tuple and
+// What the restricted unpickler makes of a pickle, beside null, bool, long, BigInteger, double, string, byte[], object?[] for a tuple and
 // List<object?> for a list. All of it is inert: nothing here has behaviour that a file could set off.
 
 /// <summary>A dict or OrderedDict in insertion order; a later entry of the same key wins.</summary>

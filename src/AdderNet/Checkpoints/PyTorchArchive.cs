@@ -22,13 +22,15 @@ internal sealed class PyTorchArchive : IDisposable
         _file = file;
         _budget = new(file, stream.Length);
         _zip = Guarded(() => new ZipArchive(stream, ZipArchiveMode.Read, leaveOpen: true));
+        // The top folder has the name of the file as it was saved, whatever that was.
         string pickle = Guarded(() => _zip.Entries).Select(entry => entry.FullName)
-            .FirstOrDefault(name => name == pickleName || (name.EndsWith("/" + pickleName, StringComparison.Ordinal) && name.Count(c => c == '/') == 1))
+            .FirstOrDefault(name => name.Split('/', 3) is [pickleName] or [_, pickleName])
             ?? throw new CheckpointException($"{file} is a zip archive without {pickleName}, so PyTorch did not write it.");
         _folder = pickle[..^pickleName.Length];
         if (_zip.GetEntry(_folder + "byteorder") is { } order && !ReadEntry(order).AsSpan().SequenceEqual("little"u8))
             throw new CheckpointException(
-                $"{file} was written on a big-endian machine; in Python on an ordinary one, save it again with torch.save(torch.load(...), ...).");
+                $"{file} was written on a big-endian machine; in Python on an ordinary one, save it again with "
+                + "torch.save(torch.load(...), ...).");
     }
 
     public object? ReadPickle() => new RestrictedUnpickler(ReadEntry(_folder + "data.pkl"), _file, _budget).Load();
@@ -55,7 +57,8 @@ internal sealed class PyTorchArchive : IDisposable
         if (!_storages.TryGetValue(storage.Key, out byte[]? data))
             _storages[storage.Key] = data = ReadEntry($"{_folder}data/{storage.Key}");
         if (data.Length % storage.Dtype.Size() != 0 || data.Length / storage.Dtype.Size() != storage.Count)
-            throw Damaged(_file, $"the storage of the tensor '{Shown(tensor)}' has {data.Length:N0} bytes, not {storage.Count:N0} elements");
+            throw Damaged(
+                _file, $"the storage of the tensor '{Shown(tensor)}' has {data.Length:N0} bytes, not {storage.Count:N0} elements");
         return data;
     }
 

@@ -1,3 +1,4 @@
+using System.Numerics;
 using static AdderNet.Checkpoints.CheckpointText;
 
 namespace AdderNet.Checkpoints;
@@ -101,7 +102,7 @@ public static class PyTorchFile
     private static string Describe(object? value) => value switch
     {
         null => "nothing (None)",
-        bool or long or double => "a number",
+        bool or long or BigInteger or double => "a number",
         string => "text",
         PickledDict => "a dictionary",
         PickledTensor => "a single tensor",

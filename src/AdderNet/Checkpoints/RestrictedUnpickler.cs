@@ -1,4 +1,5 @@
 using System.Buffers.Binary;
+using System.Numerics;
 using System.Text;
 using static AdderNet.Checkpoints.CheckpointText;
 
@@ -338,10 +339,11 @@ internal sealed class RestrictedUnpickler(byte[] pickle, string file, MemoryBudg
         return bytes.ToArray();
     }
 
-    private long Long(long size)
+    private object Long(long size)
     {
-        if (size > sizeof(long)) throw Broken($"a whole number of {size} bytes");
+        if (size > byte.MaxValue) throw Broken($"a whole number of {size} bytes");
         ReadOnlySpan<byte> bytes = Bytes(size);
+        if (size > sizeof(long)) return new BigInteger(bytes); // such as a random seed of 64 bits, without a sign
         long value = size > 0 && bytes[^1] >= 0x80 ? -1 : 0;
         for (int i = bytes.Length - 1; i >= 0; i--) value = (value << 8) | bytes[i];
         return value;
@@ -373,7 +375,8 @@ internal sealed class RestrictedUnpickler(byte[] pickle, string file, MemoryBudg
     private CheckpointException Broken(string what) => Damaged(file, $"its data.pkl has {what}");
 
     private CheckpointException Refused(string what) =>
-        new($"{file} {what}, which a checkpoint has no business doing, so it was refused.");
+        new($"{file} {what}, which a checkpoint has no business doing, so it was refused; weights saved alone, with "
+            + "torch.save(model.state_dict(), ...), need no such thing.");
 
     private static readonly UTF8Encoding StrictUtf8 = new(encoderShouldEmitUTF8Identifier: false, throwOnInvalidBytes: true);
 

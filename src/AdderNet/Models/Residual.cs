@@ -22,6 +22,12 @@ internal sealed class Residual : nn.Module<Tensor, Tensor>
         RegisterComponents();
     }
 
+    /// <summary>The layers before the sum, the last a BatchNorm.</summary>
+    public IReadOnlyList<nn.Module<Tensor, Tensor>> Body => body;
+
+    /// <summary>What adapts the input to the body's output; null where it fits as it is.</summary>
+    public nn.Module<Tensor, Tensor>? Downsample => downsample;
+
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();

@@ -1,3 +1,4 @@
+using System.Text;
 using AdderNet.Checkpoints;
 
 namespace AdderNet.Tests.Checkpoints;
@@ -59,8 +60,10 @@ public sealed class CheckpointFilesTests : IDisposable
     {
         AssertRefused("There is no file", () => CheckpointFiles.ReadStateDict(_folder["missing.pth"]));
         AssertRefused("is a folder", () => CheckpointFiles.ReadStateDict(_folder.Path));
-        AssertRefused("neither a PyTorch checkpoint", () => CheckpointFiles.ReadStateDict(_folder.Write("text.pth", "hello, world"u8.ToArray())));
-        AssertRefused("neither a PyTorch checkpoint", () => CheckpointFiles.ReadStateDict(_folder.Write("empty.pth", [])));
+        foreach (string content in (string[])["hello, world", ""])
+            AssertRefused(
+                "neither a PyTorch checkpoint",
+                () => CheckpointFiles.ReadStateDict(_folder.Write("text.pth", Encoding.ASCII.GetBytes(content))));
         AssertRefused("end it in .safetensors", () => CheckpointFiles.Convert(TestFiles.Path("torch_dtypes.pth"), _folder["out.onnx"]));
         AssertRefused("before version 1.6", () => CheckpointFiles.Convert(TestFiles.Path("torch_legacy.pth"), _folder["out.pth"]));
         Assert.False(File.Exists(_folder["out.pth"]));

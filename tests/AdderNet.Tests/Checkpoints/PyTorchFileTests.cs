@@ -127,8 +127,9 @@ public class PyTorchFileTests
     {
         using MemoryStream stream = new();
         float[] marker = [.. Enumerable.Repeat(12345.678f, 4)];
-        PyTorchFile.Write(stream, [new("a", TensorData.FromFloats([1, 2, 3], 3)), new("long.name", TensorData.FromFloats(marker, 4))]);
-        int at = stream.ToArray().AsSpan().IndexOf(TensorData.FromFloats(marker, 4).Data.Span);
+        TensorData marked = TensorData.FromFloats(marker, 4);
+        PyTorchFile.Write(stream, [new("a", TensorData.FromFloats([1, 2, 3], 3)), new("long.name", marked)]);
+        int at = stream.ToArray().AsSpan().IndexOf(marked.Data.Span);
         Assert.True(at > 0 && at % 64 == 0);
     }
 

@@ -13,14 +13,14 @@ public class SafetensorsTests
         from data in Gen.Byte.Array[(int)TensorDtypes.ElementCount(shape) * dtype.Size()]
         select new TensorData(dtype, shape, data);
 
-    private static readonly Gen<(string, TensorData)[]> GenTensors =
-        Gen.Select(Gen.String, GenTensor).Array[0, 6].Where(pairs => pairs.DistinctBy(pair => pair.Item1).Count() == pairs.Length);
+    private static readonly Gen<(string, TensorData)[]> GenTensors = Gen.Select(Gen.String, GenTensor).Array[0, 6];
 
     [Fact]
     public void What_is_written_reads_back_the_same_in_the_same_order() => GenTensors.Sample(
         pairs =>
         {
-            OrderedDictionary<string, TensorData> tensors = new(pairs.Select(pair => KeyValuePair.Create(Valid(pair.Item1), pair.Item2)).DistinctBy(pair => pair.Key));
+            OrderedDictionary<string, TensorData> tensors = [];
+            foreach ((string name, TensorData tensor) in pairs) tensors[Valid(name)] = tensor;
             Dictionary<string, string> metadata = new() { ["epoch"] = "3", ["Üß\n\"x\""] = "ok" };
             using MemoryStream stream = new();
             Safetensors.Write(stream, tensors, metadata);
@@ -38,7 +38,7 @@ public class SafetensorsTests
         Assert.Equal(["input", "logits", "label"], file.Tensors.Keys);
         Assert.Equal("F32 [32, 1, 32, 32]", file.Tensors["input"].ToString());
         float[] logits = file.Tensors["logits"].ToFloats(), labels = file.Tensors["label"].ToFloats();
-        int right = Enumerable.Range(0, 32).Count(i => logits.AsSpan(i * 10, 10).IndexOf(logits[(i * 10)..(i * 10 + 10)].Max()) == (int)labels[i]);
+        int right = logits.Chunk(10).Zip(labels).Count(picture => Array.IndexOf(picture.First, picture.First.Max()) == (int)picture.Second);
         Assert.InRange(right, 30, 32);
     }
 
@@ -72,8 +72,8 @@ public class SafetensorsTests
     [InlineData("""{"a":{"dtype":"F32","shape":[4294967296,4294967296,4294967296],"data_offsets":[0,0]}}""", 0, "cannot lie")]
     [InlineData("""{"a":{"dtype":"F32","shape":[9223372036854775807],"data_offsets":[0,-4]}}""", 0, "cannot lie")]
     [InlineData("""{"a":{"dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,0]}}""", 0, "cannot lie")]
-    [InlineData("""{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}""", 3, "'b' does not begin")]
-    [InlineData("""{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"a":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}""", 4, "occurs twice")]
+    [InlineData("""{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"b":{"dtype":"U8","shape":[2],"data_offsets":[1,3]}}""", 3, "does not")]
+    [InlineData("""{"a":{"dtype":"U8","shape":[2],"data_offsets":[0,2]},"a":{"dtype":"U8","shape":[2],"data_offsets":[2,4]}}""", 4, "twice")]
     [InlineData("""{"a":{"dtype":"F8_E4M3","shape":[2],"data_offsets":[0,2]}}""", 2, "F8_E4M3, which are not supported")]
     [InlineData("""{"a":{"dtype":"F32","shape":[2]}}""", 8, "needs a dtype")]
     [InlineData("""{"a":{"dtype":"F32","dtype":"F32","shape":[2],"data_offsets":[0,8]}}""", 8, "second or unknown")]
@@ -88,7 +88,8 @@ public class SafetensorsTests
     [InlineData("", 0, "JSON")]
     public void A_header_is_taken_only_if_every_part_of_it_is_right(string header, int dataLength, string? refusal)
     {
-        byte[] file = [.. BitConverter.GetBytes((long)Encoding.UTF8.GetByteCount(header)), .. Encoding.UTF8.GetBytes(header), .. new byte[dataLength]];
+        byte[] text = Encoding.UTF8.GetBytes(header);
+        byte[] file = [.. BitConverter.GetBytes((long)text.Length), .. text, .. new byte[dataLength]];
         if (refusal is null)
             Safetensors.Read(new MemoryStream(file));
         else

@@ -55,7 +55,8 @@ public sealed class StateDictTests : IDisposable
 
         CheckpointException e = Assert.Throws<CheckpointException>(() => StateDict.LoadInto(model, tensors, source: "x.pth"));
         Assert.Equal(
-            "x.pth does not fit the model: missing: a.bias, bn.running_var; unexpected: c.adder; of another shape: b.weight ([2], not [2, 2]).",
+            "x.pth does not fit the model: missing: a.bias, bn.running_var; unexpected: c.adder; "
+            + "of another shape: b.weight ([2], not [2, 2]).",
             e.Message);
         PyTorchFileTests.AssertSame(before, StateDict.FromModule(model));
     }
@@ -73,9 +74,8 @@ public sealed class StateDictTests : IDisposable
     public void Without_strictness_only_what_is_there_is_loaded()
     {
         using var model = nn.Sequential(("a", nn.Linear(1, 1)), ("b", nn.Linear(1, 1)));
-        StateDict.LoadInto(
-            model, new OrderedDictionary<string, TensorData> { ["a.bias"] = TensorData.FromFloats([7], 1), ["other"] = TensorData.FromFloats([1], 1) },
-            strict: false);
+        TensorData seven = TensorData.FromFloats([7], 1);
+        StateDict.LoadInto(model, new OrderedDictionary<string, TensorData> { ["a.bias"] = seven, ["other"] = seven }, strict: false);
         Assert.Equal([7], StateDict.FromModule(model)["a.bias"].ToFloats());
     }
 

@@ -26,6 +26,7 @@ public class TensorDataTests
         Half[] halves = [(Half)1.5f, Half.Epsilon, Half.NegativeInfinity];
         byte[] bytes = [.. halves.SelectMany(BitConverter.GetBytes)];
         Assert.Equal([1.5f, 5.9604645E-08f, float.NegativeInfinity], new TensorData(TensorDtype.F16, [3], bytes).ToFloats());
-        Assert.Equal([-2.5f, float.PositiveInfinity], new TensorData(TensorDtype.BF16, [2], new byte[] { 0x20, 0xc0, 0x80, 0x7f }).ToFloats());
+        byte[] brain = [0x20, 0xc0, 0x80, 0x7f];
+        Assert.Equal([-2.5f, float.PositiveInfinity], new TensorData(TensorDtype.BF16, [2], brain).ToFloats());
     }
 }

@@ -34,7 +34,8 @@ internal static class TestFiles
     {
         const string python = "/usr/bin/python3";
         Assert.SkipUnless(
-            File.Exists(python) && Run(python, "import torch").ExitCode == 0, "needs /usr/bin/python3 with PyTorch (Debian's python3-torch)");
+            File.Exists(python) && Run(python, "import torch").ExitCode == 0,
+            "needs /usr/bin/python3 with PyTorch (Debian's python3-torch)");
         (int exitCode, string output, string error) = Run(python, script, arguments);
         Assert.True(exitCode == 0, error);
         return output;
