@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Security.Cryptography;
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using AdderNet.Checkpoints;
 
 namespace AdderNet.Training;
@@ -20,6 +21,7 @@ internal sealed record SavedFile(string Name, long Bytes, string Sha256);
 internal sealed record CheckpointIndex(int Format, SavedFile Weights, SavedFile Optimizer, SavedFile BestWeights, IReadOnlyList<EpochMetrics> History)
 {
     /// <summary>The first of the epochs with the best test accuracy.</summary>
+    [JsonIgnore]
     public EpochMetrics Best => History.MaxBy(e => e.TestTop1)!;
 }
 

@@ -25,7 +25,7 @@ internal sealed class MomentumSgd : IDisposable
 
     /// <summary>The momentum buffers that exist: those of parameters which have had a gradient.</summary>
     public Dictionary<string, TensorData> State =>
-        States().Where(s => s.State.momentum_buffer is not null).ToDictionary(s => s.Name, s => TensorStore.ToData(s.State.momentum_buffer));
+        States().Where(s => s.State.momentum_buffer is not null).ToDictionary(s => s.Name, s => s.State.momentum_buffer.ToTensorData());
 
     public void Step(double learningRate)
     {
@@ -41,20 +41,23 @@ internal sealed class MomentumSgd : IDisposable
     /// <exception cref="TrainingException">They belong to another model.</exception>
     public void Load(IReadOnlyDictionary<string, TensorData> saved, string source)
     {
-        using var guard = no_grad();
-        Dictionary<string, Tensor> targets = [];
+        if (saved.Keys.Except(parameters.Select(p => p.Name)).FirstOrDefault() is { } unexpected)
+        {
+            throw new TrainingException($"{source} is of another model: it has momentum for '{unexpected}', which this one doesn't train.");
+        }
+
         foreach (var (name, parameter, state) in States())
         {
             state.momentum_buffer?.Dispose();
             state.momentum_buffer = null!;
-            if (saved.ContainsKey(name))
+            if (saved.TryGetValue(name, out TensorData? buffer))
             {
-                // A parameter's own strides: libtorch walks both without reordering.
-                targets[name] = state.momentum_buffer = zeros_like(parameter).DetachFromDisposeScope();
+                state.momentum_buffer = buffer.Shape.SequenceEqual(parameter.shape) && buffer.Dtype == TensorDtype.F32
+                    ? buffer.ToTensor().DetachFromDisposeScope()
+                    : throw new TrainingException(
+                        $"{source} is of another model: its momentum for '{name}' is {buffer}, but the parameter is [{string.Join(", ", parameter.shape)}].");
             }
         }
-
-        TensorStore.CopyInto(targets, saved, source);
     }
 
     public void Dispose() => sgd.Dispose();

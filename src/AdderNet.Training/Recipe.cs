@@ -35,7 +35,7 @@ public sealed record Recipe
     /// <summary>Passes over the training images.</summary>
     public int Epochs { get; init; } = 50;
 
-    /// <summary>Images between two optimizer steps.</summary>
+    /// <summary>Images between two optimizer steps. A last batch of one single image is left out: BatchNorm needs two.</summary>
     public int BatchSize { get; init; } = 256;
 
     /// <summary>Pieces in which a batch goes through the model, their gradients summed: more pieces take less memory.</summary>

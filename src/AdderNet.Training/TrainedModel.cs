@@ -67,7 +67,7 @@ public sealed class TrainedModel : IDisposable
             TrainedModel trained = new(built, card, weights);
             try
             {
-                TensorStore.CopyInto(built.state_dict(), file.Tensors, weights);
+                StateDict.LoadInto(built, file.Tensors, source: weights);
                 built.eval();
                 return trained;
             }

@@ -25,6 +25,7 @@ public sealed class Trainer : IDisposable
     private readonly MomentumSgd optimizer;
     private readonly LearningRateScaling scaling;
     private readonly ActivationWatch? watch;
+    private int started;
 
     /// <summary>Builds the model, or loads it from the folder's last checkpoint.</summary>
     /// <param name="folder">The run; it stays open and its own.</param>
@@ -80,8 +81,15 @@ public sealed class Trainer : IDisposable
     /// <exception cref="TrainingException">The loss is no longer a number, or the run folder can't be written; its last checkpoint stays
     /// whole.</exception>
     /// <exception cref="DataException">An image can't be read.</exception>
+    /// <exception cref="InvalidOperationException">It was called before: make a new trainer from the folder.</exception>
     public TrainingResult Run(IProgress<TrainingProgress>? progress = null, CancellationToken cancel = default)
     {
+        // An interrupted epoch has changed the model already, and the folder's checkpoint is what must go on.
+        if (Interlocked.Exchange(ref started, 1) != 0)
+        {
+            throw new InvalidOperationException("A trainer runs once; make a new one from the run folder.");
+        }
+
         try
         {
             MetricsFiles.Write(folder.Path, folder.History, folder.Checkpoints.WriteFile);
@@ -120,6 +128,11 @@ public sealed class Trainer : IDisposable
         {
             throw new TrainingException($"{e.Message.TrimEnd('.')}. {WhatIsSafe}", e);
         }
+        catch (System.Runtime.InteropServices.ExternalException e)
+        {
+            // What libtorch refuses, most often memory; its message goes on with a native stack trace.
+            throw new TrainingException($"libtorch failed: {e.Message.Split('\n')[0].TrimEnd('.')}. {WhatIsSafe}", e);
+        }
     }
 
     /// <summary>Frees the memory of model and optimizer.</summary>
@@ -153,7 +166,11 @@ public sealed class Trainer : IDisposable
             using (batch)
             {
                 double rate = recipe.LearningRateAt((long)(epoch - 1) * train.BatchCount + done, train.BatchCount);
-                Step(batch, rate, tally, $"epoch {epoch}, batch {done + 1} of {train.BatchCount}");
+                if (batch.Count > 1 || train.BatchCount == 1)
+                {
+                    Step(batch, rate, tally, $"epoch {epoch}, batch {done + 1} of {train.BatchCount}");
+                }
+
                 Report(TrainingPhase.Train, ++done, train.BatchCount, tally.Result(pace.Elapsed), rate);
             }
 
@@ -164,9 +181,11 @@ public sealed class Trainer : IDisposable
         pace.Begin();
         EvaluationResult measured = Evaluation.Run(
             Model, test, new Relay(p => Report(TrainingPhase.Test, p.Batch, p.Batches, p.SoFar, learningRate)), cancel);
-        if (!double.IsFinite(measured.Loss))
+        if (!double.IsFinite(measured.Loss) || watch?.FirstBroken is not null)
         {
-            throw Broken($"The test loss is {measured.Loss} after epoch {epoch}", learningRate, null);
+            using ActivationWatch again = new(Model);
+            Evaluation.Run(Model, test, null, cancel);
+            throw Broken($"Tested after epoch {epoch}, the loss is {measured.Loss}", learningRate, again.FirstBroken);
         }
 
         return new EpochMetrics(
@@ -245,7 +264,7 @@ public sealed class Trainer : IDisposable
         ModelCard card = new(recipe, train.Channels, classNames, metrics);
         return folder.Checkpoints.Save(
             metrics,
-            stream => Safetensors.Write(stream, Model.state_dict().ToDictionary(t => t.Key, t => TensorStore.ToData(t.Value)), card.ToMetadata()),
+            stream => Safetensors.Write(stream, StateDict.FromModule(Model), card.ToMetadata()),
             stream => Safetensors.Write(stream, optimizer.State));
     }
 
@@ -259,7 +278,7 @@ public sealed class Trainer : IDisposable
         string weights = folder.Checkpoints.Verified(index.Weights), momentum = folder.Checkpoints.Verified(index.Optimizer);
         try
         {
-            TensorStore.CopyInto(Model.state_dict(), Safetensors.Read(weights).Tensors, weights);
+            StateDict.LoadInto(Model, Safetensors.Read(weights).Tensors, source: weights);
             optimizer.Load(Safetensors.Read(momentum).Tensors, momentum);
         }
         catch (CheckpointException e)

@@ -37,12 +37,15 @@ internal static class TrainingJson
         {
             throw new TrainingException($"{source}: the value of '{path.TrimStart('$', '.')}' is not {Kind(path, typeof(T))}.", e);
         }
-        catch (Exception e) when (e is JsonException or InvalidOperationException or ArgumentException)
+        catch (JsonException e)
         {
-            // The library's sentence, less the machine-readable coordinates it appends.
-            string reason = e.Message.Split(" Path: ")[0].Split(" LineNumber: ")[0].TrimEnd('.');
-            string line = e is JsonException { LineNumber: { } number } ? $", line {number + 1}" : "";
-            throw new TrainingException($"{source}{line} is not the JSON it should be: {reason}.", e);
+            string place = e.LineNumber is { } line ? $" at line {line + 1}, column {e.BytePositionInLine + 1}" : "";
+            throw new TrainingException($"{source} is not valid JSON{place}.", e);
+        }
+        catch (Exception e) when (e is InvalidOperationException or ArgumentException)
+        {
+            // The library's word for text that is no Unicode and for the like.
+            throw new TrainingException($"{source} is not valid JSON.", e);
         }
     }
 
@@ -127,6 +130,8 @@ internal static class TrainingJson
             RespectNullableAnnotations = true,
             RespectRequiredConstructorParameters = true,
             AllowDuplicateProperties = false,
+            AllowTrailingCommas = true,
+            ReadCommentHandling = JsonCommentHandling.Skip,
             WriteIndented = indented,
             NewLine = "\n",
             MaxDepth = 32,
