@@ -1,1 +1,109 @@
-System.Console.WriteLine("bench");
+using System.Text.Json;
+using AdderNet.Bench;
+using AdderNet.Kernels;
+using Spectre.Console;
+using TorchSharp;
+
+const string Usage = """
+    Usage: bench [layers|training|models|peak|official ...] [--threads 2,1] [--seconds S] [--batch N] [--json FILE]
+
+      layers     layer forward against libtorch's Conv2d, over the layers of ResNet-20, VGG-small and ResNet-18
+      training   layer forward + backward, same layers
+      models     ResNet-20 training step and inference, AdderNet against CNN
+      peak       kernels against a register-only loop of the same instructions
+      official   ResNet-20 against the official algorithm in PyTorch, time and peak memory (slow)
+
+    Without a name: all but official. S is the time for one layer (default 1.5), N the batch of `official` (default 64).
+    """;
+
+List<string> suites = [];
+int[] threadCounts = Environment.ProcessorCount > 1 ? [2, 1] : [1];
+double seconds = 1.5;
+int officialBatch = 64;
+string? json = null;
+if (args is ["official-ours", var t, var b])
+{
+    UseThreads(int.Parse(t));
+    OfficialSuite.RunOurs(int.Parse(b));
+    return 0;
+}
+
+for (int i = 0; i < args.Length; i++)
+{
+    string? value = i + 1 < args.Length ? args[i + 1] : null;
+    switch (args[i], value)
+    {
+        case ("layers" or "training" or "models" or "peak" or "official", _): suites.Add(args[i]); break;
+        case ("--threads", not null) when value.Split(',').All(p => int.TryParse(p, out int n) && n > 0):
+            threadCounts = [.. value.Split(',').Select(int.Parse)]; i++; break;
+        case ("--seconds", not null) when double.TryParse(value, out seconds) && seconds > 0: i++; break;
+        case ("--batch", not null) when int.TryParse(value, out officialBatch) && officialBatch > 0: i++; break;
+        case ("--json", not null): json = value; i++; break;
+        case ("--help" or "-h", _): Console.WriteLine(Usage); return 0;
+        default: Console.Error.WriteLine($"'{args[i]}' is not something bench takes here.\n{Usage}"); return 2;
+    }
+}
+
+if (suites.Count == 0)
+{
+    suites = ["layers", "training", "models", "peak"];
+}
+
+TimeSpan time = TimeSpan.FromSeconds(seconds);
+List<Row> rows = [];
+Console.WriteLine($"{VectorWidths.Best} kernels, {Environment.ProcessorCount} processors, libtorch {torch.__version__}");
+foreach (int threads in threadCounts)
+{
+    UseThreads(threads);
+    foreach (string suite in suites)
+    {
+        Report(suite switch
+        {
+            "layers" => LayerShapes.All.Select(c => LayerSuite.MeasureForward(c, threads, time)),
+            "training" => LayerShapes.All.Select(c => LayerSuite.MeasureForwardBackward(c, threads, time)),
+            "models" =>
+            [
+                ModelSuite.MeasureTrainingStep(256, threads, time * 10), ModelSuite.MeasureInference(256, threads, time * 6),
+                ModelSuite.MeasureInference(1, threads, time * 3),
+            ],
+            "peak" => LayerShapes.All.Where(c => c.C * c.Kernel * c.Kernel >= 144)
+                .SelectMany(c => (Row[])[PeakSuite.MeasureForward(c, threads, time), PeakSuite.MeasureInputGradient(c, threads, time)]),
+            _ => OfficialSuite.Measure(threads, officialBatch),
+        });
+    }
+}
+
+if (json is not null)
+{
+    File.WriteAllText(json, JsonSerializer.Serialize(
+        rows.Select(r => new { r.Suite, r.Case, r.Threads, r.Ours, r.Peer, r.Unit, r.Ratio }),
+        new JsonSerializerOptions { WriteIndented = true, PropertyNamingPolicy = JsonNamingPolicy.CamelCase }));
+}
+
+return 0;
+
+static void UseThreads(int threads)
+{
+    torch.set_num_threads(threads);
+    KernelThreads.Count = threads;
+}
+
+void Report(IEnumerable<Row> measured)
+{
+    foreach (IGrouping<string, Row> group in measured.ToArray().GroupBy(r => r.Suite))
+    {
+        rows.AddRange(group);
+        var table = new Table().Title($"{Markup.Escape(group.Key)}, {group.First().Threads} thread(s)")
+            .AddColumn("case").AddColumn(new TableColumn("ours").RightAligned()).AddColumn(new TableColumn("peer").RightAligned())
+            .AddColumn(new TableColumn("ours / peer").RightAligned());
+        foreach (Row r in group)
+        {
+            table.AddRow(Markup.Escape(r.Case), Format(r.Ours, r.Unit), Format(r.Peer, r.Unit), $"{r.Ratio:F3}");
+        }
+
+        table.AddRow("[bold]geometric mean[/]", "", "", $"[bold]{Interleaved.GeometricMean(group.Select(r => r.Ratio)):F3}[/]");
+        AnsiConsole.Write(table);
+    }
+}
+
+static string Format(double value, string unit) => unit == "s" ? $"{value * 1e3:F3} ms" : $"{value:F1} {unit}";

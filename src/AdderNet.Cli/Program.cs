@@ -1,1 +1,3 @@
-System.Console.WriteLine("addernet");
+using AdderNet.Cli;
+
+return new CommandLine(Host.OfThisProcess()).Run(args);

@@ -9,10 +9,42 @@ public static class AdderKernel
     /// <param name="filters">Filters [O, C / Groups, KernelH, KernelW].</param>
     /// <param name="y">Output [N, OutH, OutW, O]; overwritten.</param>
     /// <exception cref="ArgumentException">A span's length is not what the shape says.</exception>
-    public static void Forward(AdderShape shape, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, Span<float> y)
+    public static void Forward(AdderShape shape, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, Span<float> y) =>
+        Forward(shape, x, filters, y, null);
+
+    /// <summary>Y = -sum |X - F| over each window (equation 2), with filters packed before and an epilogue for inference.</summary>
+    /// <param name="shape">Sizes of the layer.</param>
+    /// <param name="x">Input [N, H, W, C].</param>
+    /// <param name="filters">The layer's filters, packed.</param>
+    /// <param name="y">Output [N, OutH, OutW, O]; overwritten.</param>
+    /// <param name="epilogue">What is done with each output element before it is written; by default nothing.</param>
+    /// <exception cref="ArgumentException">A span's length is not what the shape says, or the filters were packed for another layer.</exception>
+    public static unsafe void Forward(
+        AdderShape shape, ReadOnlySpan<float> x, PackedFilters filters, Span<float> y, AdderEpilogue epilogue = default)
+    {
+        ArgumentNullException.ThrowIfNull(filters);
+        Check(shape, x.Length, y.Length);
+        filters.Check(shape);
+        Length(epilogue.Scale.Length, epilogue.Scale.IsEmpty ? 0 : shape.O, nameof(epilogue));
+        Length(epilogue.Shift.Length, epilogue.Shift.IsEmpty ? 0 : shape.O, nameof(epilogue));
+        Length(epilogue.Residual.Length, epilogue.Residual.IsEmpty ? 0 : shape.YLength, nameof(epilogue));
+        fixed (float* px = x, py = y)
+        {
+            ForwardKernel.Run(shape, filters.Layout, px, null, filters.Data, py, epilogue);
+        }
+
+        GC.KeepAlive(filters);
+    }
+
+    /// <summary>The forward pass in vectors of a given width rather than the processor's best.</summary>
+    internal static unsafe void Forward(
+        AdderShape shape, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, Span<float> y, VectorWidth? width)
     {
         Check(shape, x.Length, filters.Length, y.Length);
-        ScalarReference.Forward(shape, x, filters, y);
+        fixed (float* px = x, pf = filters, py = y)
+        {
+            ForwardKernel.Run(shape, new FilterLayout(shape, width ?? VectorWidths.For(shape.GroupO)), px, pf, null, py, default);
+        }
     }
 
     /// <summary>dL/dX = sum of g * HardTanh(F - X) over every window an input element is in (equation 6).</summary>
@@ -23,14 +55,33 @@ public static class AdderKernel
     /// <param name="gradX">Gradient at the input [N, H, W, C]; overwritten.</param>
     /// <exception cref="ArgumentException">A span's length is not what the shape says.</exception>
     public static void InputGradient(
-        AdderShape shape, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, ReadOnlySpan<float> gradY, Span<float> gradX)
+        AdderShape shape, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, ReadOnlySpan<float> gradY, Span<float> gradX) =>
+        InputGradient(shape, x, filters, gradY, gradX, null);
+
+    /// <summary>The input gradient in vectors of a given width rather than the processor's best.</summary>
+    internal static unsafe void InputGradient(
+        AdderShape shape, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, ReadOnlySpan<float> gradY, Span<float> gradX, VectorWidth? width)
     {
         Check(shape, x.Length, filters.Length, gradY.Length);
         Length(gradX.Length, shape.XLength, nameof(gradX));
-        ScalarReference.InputGradient(shape, x, filters, gradY, gradX);
+        fixed (float* px = x, pf = filters, pg = gradY, pd = gradX)
+        {
+            InputGradientKernel.Run(shape, width ?? VectorWidths.For(shape.GroupC), px, pf, pg, pd);
+        }
     }
 
-    /// <summary>dL/dF = sum of g * sgn(X - F): the sign gradient of the paper's ablation (equation 4).</summary>
+    /// <summary>dL/dF = sum of g * (X - F): the full-precision gradient (equation 5), padding as X = 0.</summary>
+    /// <param name="shape">Sizes of the layer.</param>
+    /// <param name="x">Input [N, H, W, C].</param>
+    /// <param name="filters">Filters [O, C / Groups, KernelH, KernelW].</param>
+    /// <param name="gradY">Gradient at the output [N, OutH, OutW, O].</param>
+    /// <param name="gradFilters">Gradient at the filters, of the filters' shape; overwritten.</param>
+    /// <exception cref="ArgumentException">A span's length is not what the shape says.</exception>
+    public static void WeightGradient(
+        AdderShape shape, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, ReadOnlySpan<float> gradY, Span<float> gradFilters) =>
+        WeightGradient(shape, x, filters, gradY, gradFilters, false, null);
+
+    /// <summary>dL/dF = sum of g * sgn(X - F): the sign gradient of the paper's ablation (equation 4), padding as X = 0.</summary>
     /// <param name="shape">Sizes of the layer.</param>
     /// <param name="x">Input [N, H, W, C].</param>
     /// <param name="filters">Filters [O, C / Groups, KernelH, KernelW].</param>
@@ -38,23 +89,37 @@ public static class AdderKernel
     /// <param name="gradFilters">Gradient at the filters, of the filters' shape; overwritten.</param>
     /// <exception cref="ArgumentException">A span's length is not what the shape says.</exception>
     public static void SignWeightGradient(
-        AdderShape shape, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, ReadOnlySpan<float> gradY, Span<float> gradFilters)
+        AdderShape shape, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, ReadOnlySpan<float> gradY, Span<float> gradFilters) =>
+        WeightGradient(shape, x, filters, gradY, gradFilters, true, null);
+
+    /// <summary>Either gradient of the filters, in vectors of a given width rather than the processor's best.</summary>
+    internal static unsafe void WeightGradient(
+        AdderShape shape, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, ReadOnlySpan<float> gradY, Span<float> gradFilters,
+        bool sign, VectorWidth? width)
     {
         Check(shape, x.Length, filters.Length, gradY.Length);
         Length(gradFilters.Length, shape.FiltersLength, nameof(gradFilters));
-        ScalarReference.SignWeightGradient(shape, x, filters, gradY, gradFilters);
+        fixed (float* px = x, pf = filters, pg = gradY, pd = gradFilters)
+        {
+            WeightGradientKernel.Run(shape, width ?? VectorWidths.Best, sign, px, pf, pg, pd);
+        }
     }
 
     private static void Check(AdderShape shape, int x, int filters, int y)
     {
+        Check(shape, x, y);
+        Length(filters, shape.FiltersLength, nameof(filters));
+    }
+
+    private static void Check(AdderShape shape, int x, int y)
+    {
         ArgumentNullException.ThrowIfNull(shape);
         shape.Validate();
         Length(x, shape.XLength, nameof(x));
-        Length(filters, shape.FiltersLength, nameof(filters));
         Length(y, shape.YLength, nameof(y));
     }
 
-    private static void Length(int actual, int expected, string name)
+    internal static void Length(int actual, int expected, string name)
     {
         if (actual != expected)
         {

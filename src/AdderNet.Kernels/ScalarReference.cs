@@ -67,36 +67,40 @@ internal static class ScalarReference
         }
     }
 
-    /// <summary>dL/dF = sum over n,y,x of g * sgn(X - F) (equation 4 of the paper), padding as X = 0.</summary>
-    public static void SignWeightGradient(
-        AdderShape s, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, ReadOnlySpan<float> gradY, Span<float> gradFilters)
+    /// <summary>dL/dF = sum over n,y,x of g * (X - F) (equation 5 of the paper), or of g * sgn(X - F) (equation 4); padding as X = 0.</summary>
+    public static void WeightGradient(
+        AdderShape s, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, ReadOnlySpan<float> gradY, Span<float> gradFilters, bool sign)
     {
-        double[] sums = new double[gradFilters.Length];
         int at = 0;
+        for (int o = 0; o < s.O; o++)
+        for (int c = 0; c < s.GroupC; c++)
+        for (int i = 0; i < s.KernelH; i++)
+        for (int j = 0; j < s.KernelW; j++)
+        {
+            gradFilters[at++] = FilterElementGradient(s, x, filters, gradY, sign, o, c, i, j);
+        }
+    }
+
+    /// <summary>The gradient of one filter element, as the formula says it.</summary>
+    public static float FilterElementGradient(
+        AdderShape s, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, ReadOnlySpan<float> gradY, bool sign, int o, int c, int i, int j)
+    {
+        double f = filters[Filter(s, o, c, i, j)], sum = 0;
+        int at = o;
         for (int n = 0; n < s.N; n++)
         for (int oy = 0; oy < s.OutH; oy++)
-        for (int ox = 0; ox < s.OutW; ox++)
-        for (int o = 0; o < s.O; o++)
+        for (int ox = 0; ox < s.OutW; ox++, at += s.O)
         {
-            double g = gradY[at++];
-            for (int i = 0; i < s.KernelH; i++)
-            for (int j = 0; j < s.KernelW; j++)
+            int pixel = Pixel(s, n, oy, ox, i, j);
+            double d = (pixel < 0 ? 0 : x[pixel * s.C + o / s.GroupO * s.GroupC + c]) - f;
+            sum += gradY[at] * (sign && !double.IsNaN(d) ? Math.Sign(d) : d);
+            if (double.IsNaN(sum))
             {
-                int pixel = Pixel(s, n, oy, ox, i, j);
-                for (int c = 0; c < s.GroupC; c++)
-                {
-                    float a = pixel < 0 ? 0 : x[pixel * s.C + o / s.GroupO * s.GroupC + c];
-                    int k = Filter(s, o, c, i, j);
-                    double d = (double)a - filters[k];
-                    sums[k] += double.IsNaN(d) ? double.NaN : g * Math.Sign(d);
-                }
+                return float.NaN;
             }
         }
 
-        for (int k = 0; k < sums.Length; k++)
-        {
-            gradFilters[k] = (float)sums[k];
-        }
+        return (float)sum;
     }
 
     /// <summary>Index of the input pixel below tap (i, j) of output pixel (oy, ox), or -1 in the padding.</summary>

@@ -1,0 +1,62 @@
+using AdderNet.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace AdderNet.Bench;
+
+/// <summary>Whole ResNet-20, AdderNet against CNN, both on TorchSharp and both frozen for inference.</summary>
+internal static class ModelSuite
+{
+    public const string TrainingStep = "resnet20 training step", Inference = "resnet20 inference";
+
+    public static Row MeasureTrainingStep(int batch, int threads, TimeSpan time)
+    {
+        using var scope = NewDisposeScope();
+        Tensor images = Images(batch), labels = randint(10, batch);
+        double[] s = Interleaved.Medians(time, 7, [.. ((LayerKind[])[LayerKind.Adder, LayerKind.Conv]).Select(kind => Step(kind, images, labels))]);
+        return new Row(TrainingStep, $"batch {batch}", threads, s[0], s[1], "s");
+    }
+
+    public static Row MeasureInference(int batch, int threads, TimeSpan time)
+    {
+        using var scope = NewDisposeScope();
+        Tensor images = Images(batch);
+        double[] s = Interleaved.Medians(time, 9, [.. ((LayerKind[])[LayerKind.Adder, LayerKind.Conv]).Select(kind => Infer(kind, images))]);
+        return new Row(Inference, $"batch {batch}", threads, s[0], s[1], "s");
+    }
+
+    /// <summary>An AdderNet's training step on some images: what the comparison with the official algorithm times.</summary>
+    public static Action AdderStep(int batch) => Step(LayerKind.Adder, Images(batch), randint(10, batch));
+
+    /// <summary>An AdderNet's inference on some images.</summary>
+    public static Action AdderInference(int batch) => Infer(LayerKind.Adder, Images(batch));
+
+    private static Action Step(LayerKind kind, Tensor images, Tensor labels)
+    {
+        nn.Module<Tensor, Tensor> model = AdderNetModels.Create("resnet20", kind);
+        var optimizer = optim.SGD(model.parameters(), 0.01, momentum: 0.9, weight_decay: 5e-4);
+        var scaling = LearningRateScaling.Adaptive();
+        return () =>
+        {
+            using var inner = NewDisposeScope();
+            optimizer.zero_grad();
+            nn.functional.cross_entropy(model.forward(images), labels).backward();
+            scaling.Apply(model);
+            optimizer.step();
+        };
+    }
+
+    private static Action Infer(LayerKind kind, Tensor images)
+    {
+        nn.Module<Tensor, Tensor> model = AdderNetModels.Create("resnet20", kind);
+        model.eval();
+        nn.Module<Tensor, Tensor> frozen = FrozenModel.Freeze(model);
+        return () =>
+        {
+            using var guard = no_grad();
+            frozen.forward(images).Dispose();
+        };
+    }
+
+    private static Tensor Images(int batch) => randn(batch, 32, 32, 3).permute(0, 3, 1, 2);
+}

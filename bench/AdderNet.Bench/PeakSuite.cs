@@ -1,0 +1,77 @@
+using System.Runtime.InteropServices;
+using System.Runtime.Intrinsics;
+using AdderNet.Kernels;
+
+namespace AdderNet.Bench;
+
+/// <summary>Terms a second of the kernels against <see cref="RegisterLoop{TOps, TVec}"/>, on as many threads.</summary>
+internal static unsafe class PeakSuite
+{
+    public const string Forward = "share of peak, forward", InputGradient = "share of peak, input gradient";
+
+    private const long Rounds = 200_000;
+
+    public static Row MeasureForward(LayerCase c, int threads, TimeSpan time)
+    {
+        AdderShape s = Shape(c);
+        float[] x = Random(s.XLength), f = Random(s.FiltersLength), y = new float[s.YLength];
+        return Measure(Forward, c, threads, time, () => AdderKernel.Forward(s, x, f, y), Loop(gradient: false));
+    }
+
+    public static Row MeasureInputGradient(LayerCase c, int threads, TimeSpan time)
+    {
+        AdderShape s = Shape(c);
+        float[] x = Random(s.XLength), f = Random(s.FiltersLength), g = Random(s.YLength), gradX = new float[s.XLength];
+        return Measure(InputGradient, c, threads, time, () => AdderKernel.InputGradient(s, x, f, g, gradX), Loop(gradient: true));
+    }
+
+    private static Row Measure(string suite, LayerCase c, int threads, TimeSpan time, Action kernel, (Action<nint> Run, double Terms) loop)
+    {
+        float* operands = (float*)NativeMemory.AlignedAlloc(4096, 64);
+        new Span<float>(operands, 1024).Fill(1);
+        try
+        {
+            var parallel = new ParallelOptions { MaxDegreeOfParallelism = threads };
+            double[] s = Interleaved.Medians(time, 15, kernel, () => Parallel.For(0, threads, parallel, _ => loop.Run((nint)operands)));
+            return new Row(suite, c.ToString(), threads, c.Terms / s[0] / 1e9, loop.Terms * threads / s[1] / 1e9, "G terms/s");
+        }
+        finally
+        {
+            NativeMemory.AlignedFree(operands);
+        }
+    }
+
+    /// <summary>The loop at the width the kernels run at on this machine.</summary>
+    private static (Action<nint> Run, double Terms) Loop(bool gradient) => VectorWidths.Best switch
+    {
+        VectorWidth.Vector512 => Loop<Simd512, Vector512<float>>(gradient),
+        VectorWidth.Vector256 => Loop<Simd256, Vector256<float>>(gradient),
+        VectorWidth.Vector128 => Loop<Simd128, Vector128<float>>(gradient),
+        _ => Loop<SimdScalar, float>(gradient),
+    };
+
+    private static (Action<nint> Run, double Terms) Loop<TOps, TVec>(bool gradient)
+        where TOps : struct, ISimd<TVec>
+        where TVec : struct =>
+        (gradient
+            ? p => RegisterLoop<TOps, TVec>.InputGradient(Rounds, (float*)p)
+            : p => RegisterLoop<TOps, TVec>.Forward(Rounds, (float*)p),
+        (double)Rounds * RegisterLoop<TOps, TVec>.TermsPerRound);
+
+    private static AdderShape Shape(LayerCase c) => new(c.Batch, (int)c.C, (int)c.H, (int)c.W, (int)c.O, (int)c.Kernel, (int)c.Kernel)
+    {
+        StrideH = (int)c.Stride, StrideW = (int)c.Stride, PaddingH = (int)c.Padding, PaddingW = (int)c.Padding,
+    };
+
+    private static float[] Random(int length)
+    {
+        var random = new Random(1);
+        float[] values = new float[length];
+        for (int i = 0; i < length; i++)
+        {
+            values[i] = random.NextSingle() * 4 - 2;
+        }
+
+        return values;
+    }
+}

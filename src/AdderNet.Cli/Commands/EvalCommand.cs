@@ -1,0 +1,73 @@
+using System.CommandLine;
+using AdderNet.Data;
+using AdderNet.Training;
+
+namespace AdderNet.Cli.Commands;
+
+/// <summary><c>addernet eval</c>: loss and accuracy of a model on test images.</summary>
+internal static class EvalCommand
+{
+    public static Command Create(Host host)
+    {
+        Argument<string?> run = new("RUN")
+        {
+            Description = "Run folder, or a file of weights; without it the newest run in runs/",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        ModelOptions models = new();
+        Option<string?> dataDir = CommonOptions.DataDir();
+        Option<int?> batchSize = CommonOptions.Number("--batch-size", "N", "Images at a time, 256 by default", 1, 1 << 20), threads = CommonOptions.Threads();
+        Option<bool> json = CommonOptions.Json();
+        CliCommand command = new(
+            "eval",
+            "Measure a model on test images.",
+            "eval # the newest run",
+            "eval runs/lenet5-bn-fashion-mnist --json # for scripts",
+            "eval resnet20.pth --model resnet20 --data cifar10 # weights saved by the official code")
+        {
+            run, dataDir, batchSize, threads, json,
+        };
+        models.AddTo(command);
+        command.SetAction(arguments =>
+        {
+            Threads.Use(arguments.GetValue(threads));
+            using LoadedModel model = models.Load(arguments, arguments.GetValue(run));
+            using Interrupt interrupt = new(null);
+            string dataName = arguments.GetValue(models.Data) is { } other ? Datasets.Find(other).Name : model.Dataset;
+            Dataset data = DataSource.Open(host, dataName, train: false, arguments.GetValue(dataDir), interrupt.Token);
+            if (data.Info.Channels != model.Channels)
+            {
+                throw new CliException($"{model.Source} is for images of {model.Channels} channel(s); those of {data.Info.Title} have {data.Info.Channels}.");
+            }
+
+            using Loader loader = new(data, model.Preparation, arguments.GetValue(batchSize) ?? 256, shuffle: false, seed: 0);
+            EvaluationResult result = Measure(host, arguments.GetValue(json), model, loader, interrupt.Token);
+            if (arguments.GetValue(json))
+            {
+                host.Out.WriteJson(new
+                {
+                    model.Source, Model = model.Name, model.Layers, Data = dataName, result.Count,
+                    result.Loss, result.Top1, result.Top5, result.Seconds, result.ImagesPerSecond,
+                });
+                return;
+            }
+
+            host.Out.WriteLine($"{model.Title}, {model.Source}");
+            host.Out.WriteLine(FormattableString.Invariant($"{data.Info.Title}: accuracy {100 * result.Top1:F2} %, top-5 {100 * result.Top5:F2} %, loss {result.Loss:F4}"));
+            host.Out.WriteLine(FormattableString.Invariant($"{result.Count:N0} images in {Duration.Words(TimeSpan.FromSeconds(result.Seconds))}, {result.ImagesPerSecond:N0} images/s"));
+        });
+        return command;
+    }
+
+    private static EvaluationResult Measure(Host host, bool quiet, LoadedModel model, Loader loader, CancellationToken cancel) => host.Live is null || quiet
+        ? Evaluation.Run(model.Model, loader, null, cancel)
+        : LiveLines.Run(host.Live, lines => Evaluation.Run(model.Model, loader, new Bar(lines), cancel));
+
+    private sealed class Bar(LiveLines lines) : IProgress<EvaluationProgress>
+    {
+        public void Report(EvaluationProgress p) => lines.Show(() =>
+        [
+            FormattableString.Invariant($"{lines.Bar((double)p.Batch / p.Batches, 30, "deepskyblue1")}  {p.SoFar.ImagesPerSecond:N0} images/s   accuracy {100 * p.SoFar.Top1:F2} %"),
+        ]);
+    }
+}

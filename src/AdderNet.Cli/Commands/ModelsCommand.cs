@@ -1,0 +1,33 @@
+using System.CommandLine;
+using AdderNet.Models;
+using Spectre.Console;
+
+namespace AdderNet.Cli.Commands;
+
+/// <summary><c>addernet models</c>: what can be trained.</summary>
+internal static class ModelsCommand
+{
+    public static Command Create(Host host)
+    {
+        Option<bool> json = CommonOptions.Json();
+        CliCommand command = new("models", "List the models.", "models # a table", "models --json # for scripts") { json };
+        command.SetAction(arguments =>
+        {
+            if (arguments.GetValue(json))
+            {
+                host.Out.WriteJson(AdderNetModels.All.Select(m => new { m.Name, m.Title, InputShape = (int[])[m.InputChannels, m.InputSize, m.InputSize], m.Classes }));
+                return;
+            }
+
+            Table table = new Table().Border(TableBorder.Horizontal).AddColumns("Name", "Model", "Input", "Classes");
+            foreach (ModelInfo m in AdderNetModels.All)
+            {
+                table.AddRow(m.Name, m.Title, $"{m.InputChannels}x{m.InputSize}x{m.InputSize}", $"{m.Classes}");
+            }
+
+            host.Tables.Write(table);
+            host.Out.WriteLine($"Each as AdderNet or, with --layers cnn, as CNN. '{Host.CommandName} info NAME' shows the layers.");
+        });
+        return command;
+    }
+}

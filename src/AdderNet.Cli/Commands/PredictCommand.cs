@@ -1,0 +1,92 @@
+using System.CommandLine;
+using AdderNet.Data;
+using Spectre.Console;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace AdderNet.Cli.Commands;
+
+/// <summary><c>addernet predict</c>: the likeliest classes of pictures.</summary>
+internal static class PredictCommand
+{
+    private sealed record Guess(string Class, int Index, double Probability);
+
+    private sealed record Prediction(string Image, IReadOnlyList<Guess> Guesses);
+
+    public static Command Create(Host host)
+    {
+        Argument<string[]> images = new("IMAGE") { Description = "JPEG or PNG pictures of any size", Arity = ArgumentArity.OneOrMore };
+        Option<string?> run = new("--run", "--weights")
+        {
+            HelpName = "RUN",
+            Description = "Run folder, or a file of weights; without it the newest run in runs/",
+        };
+        ModelOptions models = new();
+        Option<int?> top = CommonOptions.Number("--top", "K", "Classes to list, 5 by default", 1, 1_000_000), threads = CommonOptions.Threads();
+        Option<bool> invert = new("--invert") { Description = "Take the negative first: MNIST's digits and Fashion-MNIST's clothes are light on black" };
+        Option<bool> json = CommonOptions.Json();
+        CliCommand command = new(
+            "predict",
+            "Tell what is on pictures.",
+            "predict shoe.png # by the newest run",
+            "predict *.jpg --run runs/resnet20-cifar10 --top 3 # several pictures, another run",
+            "predict digit.png --invert --json # dark ink on white paper, JSON for scripts",
+            "predict cat.jpg --weights resnet20.pth --model resnet20 --data cifar10 # weights saved by the official code")
+        {
+            images, run, top, invert, threads, json,
+        };
+        models.AddTo(command);
+        command.SetAction(arguments =>
+        {
+            Threads.Use(arguments.GetValue(threads));
+            using LoadedModel model = models.Load(arguments, arguments.GetValue(run));
+            IReadOnlyList<Prediction> predictions = [.. arguments.GetValue(images)!.Select(path =>
+                new Prediction(path, Predict(model, path, arguments.GetValue(top) ?? 5, arguments.GetValue(invert))))];
+            if (arguments.GetValue(json))
+            {
+                host.Out.WriteJson(predictions);
+                return;
+            }
+
+            foreach (Prediction prediction in predictions)
+            {
+                Show(host.Tables, prediction);
+            }
+        });
+        return command;
+    }
+
+    private static IReadOnlyList<Guess> Predict(LoadedModel model, string path, int top, bool invert)
+    {
+        RawImage image = ImageFile.Read(path).WithChannels(model.Channels);
+        if (Datasets.Find(model.Dataset) is { Height: > 0 } stored)
+        {
+            image = image.ResizeToCover(stored.Height, stored.Width);
+        }
+
+        if (invert)
+        {
+            image = image with { Pixels = image.Pixels.ToArray().Select(p => (byte)(255 - p)).ToArray() };
+        }
+
+        (float[] pixels, int height, int width) = model.Preparation.Apply(image);
+        using var scope = NewDisposeScope();
+        using var guard = no_grad();
+        Tensor logits = model.Model.forward(tensor(pixels, [1, height, width, model.Channels]).permute(0, 3, 1, 2));
+        double[] probabilities = [.. logits.to(ScalarType.Float64).softmax(1).data<double>()];
+        return [.. probabilities.Index().OrderByDescending(p => p.Item).Take(top).Select(p => new Guess(Name(p.Index), p.Index, p.Item))];
+
+        string Name(int index) => index < model.ClassNames.Count ? model.ClassNames[index] : $"class {index}";
+    }
+
+    private static void Show(IAnsiConsole console, Prediction prediction)
+    {
+        console.MarkupLineInterpolated($"[bold]{prediction.Image}[/]");
+        int width = prediction.Guesses.Max(g => g.Class.Length);
+        foreach (Guess guess in prediction.Guesses)
+        {
+            string bar = new(console.Profile.Capabilities.Unicode ? '█' : '#', (int)Math.Round(30 * guess.Probability));
+            console.MarkupLineInterpolated($"  {guess.Class.PadRight(width)}  {100 * guess.Probability,6:F2} %  [deepskyblue1]{bar}[/]");
+        }
+    }
+}

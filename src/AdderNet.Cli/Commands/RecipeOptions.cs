@@ -1,0 +1,99 @@
+using System.CommandLine;
+using AdderNet.Data;
+using AdderNet.Models;
+using AdderNet.Training;
+
+namespace AdderNet.Cli.Commands;
+
+/// <summary>The options of <c>train</c> that decide what is computed: together they make a recipe.</summary>
+internal sealed class RecipeOptions
+{
+    private readonly Option<string?> recipe = new("--recipe")
+    {
+        HelpName = "NAME|FILE",
+        Description = "Start from a named recipe ('recipes' lists them) or from a recipe file",
+    };
+
+    private readonly Option<string?> model = CommonOptions.Model("Model to train ('models' lists them)");
+    private readonly Option<string?> data = CommonOptions.Data("Data set to train on ('datasets' lists them)");
+    private readonly Option<LayerKind?> layers = CommonOptions.Layers();
+    private readonly Option<int?> epochs = CommonOptions.Number("--epochs", "N", "Passes over the training images", 1, 1_000_000);
+    private readonly Option<int?> batchSize = CommonOptions.Number("--batch-size", "N", "Images a step", 1, 1 << 20);
+    private readonly Option<double?> learningRate = CommonOptions.Number("--lr", "RATE", "Learning rate at the start of the cosine", 1e-12, 1e6);
+
+    private readonly Option<long?> seed = CommonOptions.Number(
+        "--seed", "N", "Decides initial weights, order and augmentation", long.MinValue, long.MaxValue);
+
+    private readonly Option<WeightGradient?> gradient = CommonOptions.Choice(
+        "--gradient", "Gradient of the adder filters: full precision, or its sign",
+        ("full", WeightGradient.FullPrecision), ("sign", WeightGradient.Sign));
+
+    private readonly Option<GradientScaling?> scaling = CommonOptions.Choice(
+        "--scaling", "Learning rate of the adder layers: adaptive, increased by a fixed factor (ilr), or none",
+        ("adaptive", GradientScaling.Adaptive), ("ilr", GradientScaling.Increased), ("none", GradientScaling.None));
+
+    private readonly Option<double?> eta = CommonOptions.Number(
+        "--eta", "ETA", "Size of the scaled gradients with --scaling adaptive", 1e-12, 1e6);
+
+    private IEnumerable<Option> All => [recipe, model, data, layers, epochs, batchSize, learningRate, seed, gradient, scaling, eta];
+
+    public void AddTo(Command command)
+    {
+        foreach (Option option in All)
+        {
+            command.Add(option);
+        }
+    }
+
+    /// <summary>The first of these options that the command line has; null where it has none.</summary>
+    public string? FirstGiven(ParseResult arguments) => All.FirstOrDefault(o => arguments.Has(o))?.Name;
+
+    /// <summary>The recipe asked for: a named one, a file's, or the paper's for the model and the data set, with what else was given.</summary>
+    public Recipe Resolve(ParseResult arguments)
+    {
+        string? modelName = arguments.GetValue(model) is { } m ? Names.Model(m).Name : null;
+        string? dataName = arguments.GetValue(data) is { } d ? Datasets.Find(d).Name : null;
+        Recipe result = arguments.GetValue(recipe) is { } named ? Names.Recipe(named)
+            : modelName is null && dataName is null ? Recipes.All[0].Recipe
+            : Recipe.For(modelName ?? UsualModel(dataName!), dataName ?? UsualData(modelName!));
+        if (dataName is not null && dataName != result.Dataset)
+        {
+            result = result with { Dataset = dataName, TrainAugmentation = null, TestAugmentation = null };
+        }
+
+        result = result with
+        {
+            Model = modelName ?? Names.Model(result.Model).Name,
+            Layers = arguments.GetValue(layers) ?? result.Layers,
+            Epochs = arguments.GetValue(epochs) ?? result.Epochs,
+            BatchSize = arguments.GetValue(batchSize) ?? result.BatchSize,
+            LearningRate = arguments.GetValue(learningRate) ?? result.LearningRate,
+            Seed = arguments.GetValue(seed) ?? result.Seed,
+            WeightGradient = arguments.GetValue(gradient) ?? result.WeightGradient,
+            Scaling = arguments.GetValue(scaling) ?? result.Scaling,
+            Eta = arguments.GetValue(eta) ?? result.Eta,
+        };
+        if (arguments.Has(eta) && result.Scaling != GradientScaling.Adaptive)
+        {
+            throw CliException.Usage("--eta belongs to --scaling adaptive; leave one of them out.");
+        }
+
+        result.Validate();
+        return result.WithAugmentation();
+    }
+
+    private static string UsualModel(string dataName) =>
+        AdderNetModels.All.First(m => UsualData(m.Name) == dataName || dataName switch
+        {
+            "mnist" => m.InputChannels == 1,
+            "cifar100" => m.Name == "resnet20",
+            _ => false,
+        }).Name;
+
+    private static string UsualData(string modelName) => Names.Model(modelName) switch
+    {
+        { InputChannels: 1 } => "fashion-mnist",
+        { InputSize: > 32 } => "imagefolder",
+        _ => "cifar10",
+    };
+}

@@ -1,0 +1,192 @@
+using System.CommandLine;
+using AdderNet.Data;
+using AdderNet.Training;
+
+namespace AdderNet.Cli.Commands;
+
+/// <summary><c>addernet train</c>: a recipe and some data become a run folder.</summary>
+internal sealed class TrainCommand
+{
+    private readonly RecipeOptions recipe = new();
+    private readonly Option<string?> dataDir = CommonOptions.DataDir();
+    private readonly Option<int?> threads = CommonOptions.Threads();
+
+    private readonly Option<bool> detectAnomaly = new("--detect-anomaly")
+    {
+        Description = "Check every layer for NaN and infinity at every step (slower)",
+    };
+
+    private readonly Option<string?> output = new("--out")
+    {
+        HelpName = "DIR",
+        Description = "Folder to save the run in; by default a new one in runs/",
+    };
+
+    private readonly Option<string?> resume = new("--resume")
+    {
+        HelpName = "RUN",
+        Description = "Continue an interrupted run after its last epoch; without a folder, the newest run in runs/",
+        Arity = ArgumentArity.ZeroOrOne,
+    };
+
+    private readonly Option<bool> printRecipe = new("--print-recipe")
+    {
+        Description = "Print the recipe as JSON instead of training; change it and pass it back with --recipe",
+    };
+
+    private readonly Option<bool> json = new("--json") { Description = "Write a JSON object an epoch, and at the end one with the result" };
+    private readonly Host host;
+
+    private TrainCommand(Host host) => this.host = host;
+
+    public static Command Create(Host host)
+    {
+        TrainCommand train = new(host);
+        CliCommand command = new(
+            "train",
+            "Train a model. Without arguments: an AdderNet LeNet-5-BN on Fashion-MNIST, in a few minutes.",
+            "train # the default run",
+            "train --data mnist --epochs 5 --data-dir ~/mnist # MNIST from files you have",
+            "train --model resnet20 --data cifar10 --epochs 30 # a short version of the paper's 400 epochs",
+            "train --model resnet20 --layers cnn # the CNN the paper compares with",
+            "train --scaling ilr --gradient sign # one row of the paper's ablation",
+            "train --recipe mnist --print-recipe > my.json # get a recipe to edit...",
+            "train --recipe my.json # ...and train it",
+            "train --resume # continue the newest run after Ctrl-C");
+        train.recipe.AddTo(command);
+        foreach (Option option in (Option[])[train.dataDir, train.threads, train.detectAnomaly, train.output, train.resume, train.printRecipe, train.json])
+        {
+            command.Add(option);
+        }
+
+        command.SetAction(train.Run);
+        return command;
+    }
+
+    private int Run(ParseResult arguments)
+    {
+        if (arguments.Has(resume))
+        {
+            return Resume(arguments);
+        }
+
+        Recipe chosen = recipe.Resolve(arguments);
+        if (arguments.GetValue(printRecipe))
+        {
+            host.Out.WriteLine(chosen.ToJson());
+            return ExitCode.Success;
+        }
+
+        RunOptions options = OptionsOver(new RunOptions(), arguments);
+        return WithInterrupt(cancel =>
+        {
+            // The folder comes after the data: without data there is nothing to keep.
+            (Dataset train, Dataset test) = Open(chosen, options, cancel);
+            string path = arguments.GetValue(output) ?? Runs.NewPath(chosen);
+            using RunFolder folder = RunFolder.Create(path, chosen, options);
+            return Train(folder, train, test, arguments.GetValue(json), cancel);
+        });
+    }
+
+    private int Resume(ParseResult arguments)
+    {
+        if ((recipe.FirstGiven(arguments) ?? GivenName(output) ?? GivenName(printRecipe)) is { } other)
+        {
+            throw CliException.Usage($"{other} can't be combined with --resume, which continues a run as its recipe says; start a new run without --resume.");
+        }
+
+        string path = arguments.GetValue(resume) ?? Runs.Newest();
+        RunOptions options;
+        using (RunFolder recorded = RunFolder.Open(path))
+        {
+            if (recorded.History.Count >= recorded.Recipe.Epochs)
+            {
+                return ReportResult(new TrainingResult(path, recorded.History, recorded.History.MaxBy(m => m.TestTop1), false), TimeSpan.Zero, arguments.GetValue(json));
+            }
+
+            options = OptionsOver(recorded.Options, arguments);
+        }
+
+        return WithInterrupt(cancel =>
+        {
+            using RunFolder folder = RunFolder.Open(path, options);
+            (Dataset train, Dataset test) = Open(folder.Recipe, options, cancel);
+            return Train(folder, train, test, arguments.GetValue(json), cancel);
+        });
+
+        string? GivenName(Option option) => arguments.Has(option) ? option.Name : null;
+    }
+
+    private RunOptions OptionsOver(RunOptions options, ParseResult arguments) => options with
+    {
+        DataDir = arguments.GetValue(dataDir) is { } folder ? Path.GetFullPath(folder) : options.DataDir,
+        Threads = arguments.GetValue(threads) ?? options.Threads,
+        DetectAnomaly = arguments.GetValue(detectAnomaly) || options.DetectAnomaly,
+    };
+
+    private (Dataset Train, Dataset Test) Open(Recipe chosen, RunOptions options, CancellationToken cancel) => (
+        DataSource.Open(host, chosen.Dataset, train: true, options.DataDir, cancel),
+        DataSource.Open(host, chosen.Dataset, train: false, options.DataDir, cancel));
+
+    private int WithInterrupt(Func<CancellationToken, int> work)
+    {
+        using Interrupt interrupt = new(host.Live is null ? host.Error : null);
+        return work(interrupt.Token);
+    }
+
+    private int Train(RunFolder folder, Dataset train, Dataset test, bool asJson, CancellationToken cancel)
+    {
+        using Trainer trainer = new(folder, train, test);
+        Recipe chosen = folder.Recipe;
+        if (!asJson)
+        {
+            string name = chosen.Layers == Models.LayerKind.Adder ? "AdderNet" : "CNN";
+            host.Out.WriteLine(FormattableString.Invariant(
+                $"{name} {Names.Model(chosen.Model).Title} on {train.Info.Title}: {train.Count:N0} training and {test.Count:N0} test images, {chosen.Epochs} epochs of batches of {chosen.BatchSize}"));
+            host.Out.WriteLine($"Saving in {folder.Path}");
+            host.Out.WriteLine();
+        }
+
+        DateTime start = DateTime.UtcNow;
+        TrainingResult result = asJson
+            ? TrainingDisplay.RunAsJson(host, progress => trainer.Run(progress, cancel))
+            : TrainingDisplay.Run(host, folder.History, chosen.Epochs, progress => trainer.Run(progress, cancel), cancel);
+        return ReportResult(result, DateTime.UtcNow - start, asJson);
+    }
+
+    private int ReportResult(TrainingResult result, TimeSpan time, bool asJson)
+    {
+        if (asJson)
+        {
+            host.Out.WriteJsonLine(new { result.Folder, Epochs = result.History.Count, result.Interrupted, result.Best, result.Last });
+        }
+        else
+        {
+            Tell(result, time);
+        }
+
+        return result.Interrupted ? ExitCode.Interrupted : ExitCode.Success;
+    }
+
+    private void Tell(TrainingResult result, TimeSpan time)
+    {
+        host.Out.WriteLine();
+        if (result.Interrupted)
+        {
+            string kept = result.History.Count switch { 0 => "No epoch was complete yet", 1 => "1 epoch is saved", var n => $"{n} epochs are saved" };
+            host.Out.WriteLine($"Interrupted. {kept} in {result.Folder}. Continue with:");
+            host.Out.WriteLine();
+            host.Out.WriteLine($"  {Host.CommandName} train --resume {result.Folder}");
+            return;
+        }
+
+        string took = time > TimeSpan.Zero ? $", trained in {Duration.Words(time)}" : "; the run is complete";
+        string best = result.Best!.Epoch == result.Last!.Epoch ? "" : FormattableString.Invariant($" (best: {100 * result.Best.TestTop1:F2} % after epoch {result.Best.Epoch})");
+        host.Out.WriteLine(FormattableString.Invariant($"Test accuracy {100 * result.Last.TestTop1:F2} %{best}{took}."));
+        host.Out.WriteLine($"Saved in {result.Folder}: weights, metrics and TensorBoard events. What to type next:");
+        host.Out.WriteLine();
+        host.Out.WriteLine($"  {Host.CommandName} eval {result.Folder}");
+        host.Out.WriteLine($"  {Host.CommandName} predict IMAGE.png --run {result.Folder}");
+        host.Out.WriteLine($"  {Host.CommandName} train --help");
+    }
+}

@@ -1,0 +1,54 @@
+using System.Reflection;
+using System.Runtime.InteropServices;
+using AdderNet.Checkpoints;
+using AdderNet.Data;
+using AdderNet.Training;
+
+namespace AdderNet.Cli;
+
+/// <summary>Tells users what went wrong, in one sentence.</summary>
+internal static class Failure
+{
+    /// <summary>Writes the sentence (and the trace, where ADDERNET_TRACE asks for it) and returns the exit code.</summary>
+    public static int Report(Exception exception, TextWriter error)
+    {
+        Exception e = exception;
+        while (e is TargetInvocationException or TypeInitializationException or AggregateException { InnerExceptions.Count: 1 } && e.InnerException is { } inner)
+        {
+            e = inner;
+        }
+
+        if (e is OperationCanceledException)
+        {
+            error.WriteLine("Interrupted.");
+            return ExitCode.Interrupted;
+        }
+
+        bool trace = Environment.GetEnvironmentVariable("ADDERNET_TRACE") is { Length: > 0 } and not "0";
+        error.WriteLine(Sentence(e) is { } sentence
+            ? $"Error: {sentence}"
+            : $"Error: unexpected {e.GetType().Name}: {OneLine(e.Message)}{(trace ? "" : " (Set ADDERNET_TRACE=1 to see where.)")}");
+        if (trace)
+        {
+            error.WriteLine(exception);
+        }
+
+        return e is CliException { ExitCode: var code } ? code : ExitCode.Failure;
+    }
+
+    /// <summary>What to say of an exception that is the user's to solve; null for one that is ours.</summary>
+    private static string? Sentence(Exception e) => e switch
+    {
+        CliException or DataException or TrainingException or CheckpointException or DllNotFoundException => OneLine(e.Message),
+        UnauthorizedAccessException => $"{OneLine(e.Message)} Choose a place where you may read and write.",
+        IOException => OneLine(e.Message),
+        OutOfMemoryException => "there is not enough memory; use a smaller --batch-size or a smaller model.",
+        // libtorch's own messages go on with a C++ stack trace.
+        ExternalException when e.Message.Contains("alloc", StringComparison.OrdinalIgnoreCase) =>
+            "there is not enough memory; use a smaller --batch-size or a smaller model.",
+        _ => null,
+    };
+
+    private static string OneLine(string message) =>
+        message.Split('\n', 2)[0].Trim();
+}

@@ -1,0 +1,47 @@
+using AdderNet.Data;
+using AdderNet.Models;
+using AdderNet.Training;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace AdderNet.Cli;
+
+/// <summary>A model with what is needed to feed it: from a run, or from a file of weights such as the official code saves.</summary>
+/// <param name="Model">From [N, C, H, W] to [N, classes], in evaluation mode.</param>
+/// <param name="Name">The model's name.</param>
+/// <param name="Layers">What its inner layers are.</param>
+/// <param name="Dataset">The data set it was trained on.</param>
+/// <param name="Preparation">How a stored image becomes its input.</param>
+/// <param name="ClassNames">Names of its outputs; empty where they are not known.</param>
+/// <param name="Channels">Channels of its input.</param>
+/// <param name="Source">The file of its weights.</param>
+internal sealed record LoadedModel(
+    nn.Module<Tensor, Tensor> Model, string Name, LayerKind Layers, string Dataset, Augmentation Preparation,
+    IReadOnlyList<string> ClassNames, int Channels, string Source) : IDisposable
+{
+    /// <summary>The model of a run folder, or of one of the weight files it writes.</summary>
+    public static LoadedModel OfRun(string path, CheckpointChoice choice)
+    {
+        TrainedModel trained = TrainedModel.Load(path, choice);
+        Recipe recipe = trained.Recipe;
+        return new LoadedModel(
+            trained.Model, recipe.Model, recipe.Layers, recipe.Dataset, trained.Preparation, trained.ClassNames, trained.InputChannels, trained.WeightsPath);
+    }
+
+    /// <summary>A model of ours with the weights of a .pth or .safetensors file, which tell its layers, classes and channels.</summary>
+    public static LoadedModel OfWeights(string path, string modelName, string dataset)
+    {
+        ModelInfo info = Names.Model(modelName);
+        DatasetInfo data = Datasets.Find(dataset);
+        nn.Module<Tensor, Tensor> model = AdderNetModels.Load(path, info.Name);
+        LayerKind layers = model.modules().OfType<Adder2d>().Any() ? LayerKind.Adder : LayerKind.Conv;
+        int channels = (int)model.state_dict()["conv1.weight"].shape[1];
+        return new LoadedModel(model, info.Name, layers, data.Name, Augmentation.For(data.Name, train: false), data.ClassNames, channels, path);
+    }
+
+    /// <summary>How people call it.</summary>
+    public string Title => $"{(Layers == LayerKind.Adder ? "AdderNet" : "CNN")} {Names.Model(Name).Title}";
+
+    /// <inheritdoc/>
+    public void Dispose() => Model.Dispose();
+}

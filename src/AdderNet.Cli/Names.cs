@@ -1,0 +1,33 @@
+using AdderNet.Models;
+using AdderNet.Training;
+
+namespace AdderNet.Cli;
+
+/// <summary>Finds what users name, or tells them what they may have meant.</summary>
+internal static class Names
+{
+    /// <summary>The model of that name.</summary>
+    public static ModelInfo Model(string name) =>
+        AdderNetModels.All.FirstOrDefault(m => string.Equals(m.Name, name, StringComparison.OrdinalIgnoreCase))
+        ?? throw new CliException(Unknown("model", name, AdderNetModels.All.Select(m => m.Name)));
+
+    /// <summary>The recipe of that name, or in that file.</summary>
+    public static Recipe Recipe(string nameOrFile)
+    {
+        if (Recipes.All.FirstOrDefault(r => string.Equals(r.Name, nameOrFile, StringComparison.OrdinalIgnoreCase)) is { } named)
+        {
+            return named.Recipe;
+        }
+
+        return File.Exists(nameOrFile)
+            ? Training.Recipe.Read(nameOrFile)
+            : throw new CliException(Unknown("recipe (and no file)", nameOrFile, Recipes.All.Select(r => r.Name)));
+    }
+
+    private static string Unknown(string what, string name, IEnumerable<string> known)
+    {
+        string[] names = [.. known];
+        string hint = Nearest.To(name, names) is { } nearest ? $"did you mean {nearest}? There are" : "there are";
+        return $"There is no {what} '{name}'; {hint} {string.Join(", ", names)}.";
+    }
+}

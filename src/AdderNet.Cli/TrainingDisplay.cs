@@ -1,0 +1,119 @@
+using System.Diagnostics;
+using AdderNet.Training;
+
+namespace AdderNet.Cli;
+
+/// <summary>Shows a run: a table that grows by a line an epoch, and, on a terminal, bars beneath it.</summary>
+internal static class TrainingDisplay
+{
+    private const string Header = "  epoch   train loss   accuracy   test loss   accuracy   images/s     time";
+
+    /// <summary>Runs the training and shows how it goes, as the host can.</summary>
+    public static TrainingResult Run(
+        Host host, IReadOnlyList<EpochMetrics> history, int epochs, Func<IProgress<TrainingProgress>, TrainingResult> train, CancellationToken cancel)
+    {
+        if (host.Live is null)
+        {
+            host.Out.WriteLine(Header);
+            WriteAll(host.Out.WriteLine);
+            return train(new Plain(host.Out));
+        }
+
+        return LiveLines.Run(host.Live, lines =>
+        {
+            lines.Keep($"[bold]{Header}[/]");
+            WriteAll(lines.Keep);
+            Bars bars = new(lines, cancel);
+            return train(bars);
+        });
+
+        void WriteAll(Action<string> write)
+        {
+            foreach (EpochMetrics m in history)
+            {
+                write(Row(m, epochs));
+            }
+        }
+    }
+
+    /// <summary>One JSON object a line: each epoch's metrics.</summary>
+    public static TrainingResult RunAsJson(Host host, Func<IProgress<TrainingProgress>, TrainingResult> train) => train(new JsonLines(host.Out));
+
+    private static string Row(EpochMetrics m, int epochs) => FormattableString.Invariant(
+        $"{m.Epoch + "/" + epochs,7}{m.TrainLoss,13:F4}{100 * m.TrainTop1,9:F2} %{m.TestLoss,12:F4}{100 * m.TestTop1,9:F2} %{m.ImagesPerSecond,11:N0}{Duration.Clock(TimeSpan.FromSeconds(m.TrainSeconds + m.TestSeconds)),9}");
+
+    private static string Doing(TrainingProgress p) => p.Phase == TrainingPhase.Train ? "learning" : "testing";
+
+    private static string Rate(double imagesPerSecond) => FormattableString.Invariant($"{imagesPerSecond:N0} images/s");
+
+    private static string Quality(TrainingProgress p) => FormattableString.Invariant($"loss {p.Loss:F4}   accuracy {100 * p.Top1:F2} %");
+
+    /// <summary>Bars for the epoch and the whole run.</summary>
+    private sealed class Bars(LiveLines lines, CancellationToken cancel) : IProgress<TrainingProgress>
+    {
+        public void Report(TrainingProgress p)
+        {
+            if (p.Completed is { } metrics)
+            {
+                lines.Keep(p.IsBest ? $"[green]{Row(metrics, p.Epochs)}[/]" : Row(metrics, p.Epochs));
+            }
+
+            lines.Show(() => Draw(p), now: p.Completed is not null);
+        }
+
+        private IEnumerable<string> Draw(TrainingProgress p)
+        {
+            // Learning from an image costs three times as much as a look at it, and there are mostly five times as many.
+            const double learning = 0.94;
+            double phase = (double)p.Batch / Math.Max(1, p.Batches);
+            double epoch = p.Phase == TrainingPhase.Train ? learning * phase : learning + (1 - learning) * phase;
+            int width = Math.Clamp(lines.Width - 85, 8, 40);
+            string left = p.TimeLeft is { } time ? $"{Duration.Clock(time)} left" : "";
+            yield return "";
+            yield return $"{$"  epoch {p.Epoch}, {Doing(p)}",-24}{lines.Bar(phase, width, "deepskyblue1")} {phase,4:P0}   {Rate(p.ImagesPerSecond)}   {Quality(p)}";
+            yield return $"{$"  {p.Epochs} epochs",-24}{lines.Bar((p.Epoch - 1 + epoch) / p.Epochs, width, "green")} {(p.Epoch - 1 + epoch) / p.Epochs,4:P0}   {left}";
+            yield return cancel.IsCancellationRequested
+                ? "  [yellow]Stopping after this batch; Ctrl-C again stops at once.[/]"
+                : "  [grey]Ctrl-C stops; the epochs above are kept and the run can be resumed.[/]";
+        }
+    }
+
+    /// <summary>A line an epoch, and one every half minute within long epochs.</summary>
+    private sealed class Plain(TextWriter writer) : IProgress<TrainingProgress>
+    {
+        private readonly Stopwatch sinceLine = Stopwatch.StartNew();
+
+        public void Report(TrainingProgress p)
+        {
+            if (p.Completed is { } metrics)
+            {
+                writer.WriteLine(Row(metrics, p.Epochs));
+            }
+            else if (sinceLine.Elapsed.TotalSeconds >= 30)
+            {
+                string left = p.TimeLeft is { } time ? $"   {Duration.Clock(time)} left" : "";
+                writer.WriteLine(FormattableString.Invariant(
+                    $"  epoch {p.Epoch}, {Doing(p)}: {100.0 * p.Batch / p.Batches:F0} %   {Rate(p.ImagesPerSecond)}   {Quality(p)}{left}"));
+            }
+            else
+            {
+                return;
+            }
+
+            writer.Flush();
+            sinceLine.Restart();
+        }
+    }
+
+    private sealed class JsonLines(TextWriter writer) : IProgress<TrainingProgress>
+    {
+        public void Report(TrainingProgress p)
+        {
+            if (p.Completed is { } metrics)
+            {
+                writer.WriteJsonLine(metrics);
+                writer.Flush();
+            }
+        }
+    }
+}

@@ -1,0 +1,105 @@
+namespace AdderNet.Kernels;
+
+/// <summary>
+/// The order packed filters lie in: panels of up to two vectors of output channels of one group; in a panel, for each
+/// filter element in the order (row, column, channel), one float an output channel, zero where there is no such channel.
+/// Behind all panels, the sum of each filter.
+/// </summary>
+internal readonly unsafe struct FilterLayout
+{
+    private readonly int groupC, taps;
+
+    public FilterLayout(AdderShape shape, VectorWidth width)
+    {
+        Width = width;
+        Depthwise = shape.Groups > 1 && shape.GroupC == 1 && shape.GroupO == 1;
+        (Groups, Outputs) = Depthwise ? (1, shape.O) : (shape.Groups, shape.GroupO);
+        (groupC, taps) = (shape.GroupC, shape.KernelH * shape.KernelW);
+        Elements = shape.FilterLength;
+        Vectors = Window.Ceiling(Outputs, Lanes);
+    }
+
+    public VectorWidth Width { get; }
+
+    /// <summary>Whether each output channel sees one input channel of its own; vectors then run over channels, in one group.</summary>
+    public bool Depthwise { get; }
+
+    public int Groups { get; }
+
+    /// <summary>Output channels of a group.</summary>
+    public int Outputs { get; }
+
+    /// <summary>Elements of a filter.</summary>
+    public int Elements { get; }
+
+    /// <summary>Vectors that hold a group's output channels.</summary>
+    public int Vectors { get; }
+
+    public int Lanes => (int)Width;
+
+    public int GroupPanels => Window.Ceiling(Vectors, 2);
+
+    public int Panels => Groups * GroupPanels;
+
+    /// <summary>Output channels of all groups, each group rounded up to whole vectors.</summary>
+    public int PaddedOutputs => Groups * Vectors * Lanes;
+
+    /// <summary>Floats of all panels, behind which the filters' sums lie.</summary>
+    public long SumsStart => (long)PaddedOutputs * Elements;
+
+    public long Length => SumsStart + PaddedOutputs;
+
+    public int PanelVectors(int panel) => Math.Min(2, Vectors - panel % GroupPanels * 2);
+
+    /// <summary>The first of a panel's output channels, counted with each group rounded up to whole vectors.</summary>
+    public int PaddedOutput(int panel) => (panel / GroupPanels * Vectors + panel % GroupPanels * 2) * Lanes;
+
+    /// <summary>The first of a panel's output channels.</summary>
+    public int Output(int panel) => panel / GroupPanels * Outputs + panel % GroupPanels * 2 * Lanes;
+
+    /// <summary>The number of a panel's output channels.</summary>
+    public int PanelOutputs(int panel) => Math.Min(2 * Lanes, Outputs - panel % GroupPanels * 2 * Lanes);
+
+    /// <summary>Packs one panel of filters [O, C / Groups, KernelH, KernelW].</summary>
+    public void Pack(float* filters, float* packed, int panel)
+    {
+        int lanes = PanelVectors(panel) * Lanes, outputs = PanelOutputs(panel);
+        float* sums = packed + SumsStart + PaddedOutput(panel);
+        float* from = filters + (nint)Output(panel) * Elements;
+        packed += (nint)PaddedOutput(panel) * Elements;
+        for (int o = 0; o < lanes; o++)
+        {
+            double sum = 0;
+            for (int c = 0; c < groupC; c++)
+            {
+                float* to = packed + (nint)c * lanes + o;
+                for (int t = 0; t < taps; t++)
+                {
+                    float f = o < outputs ? *from++ : 0;
+                    *to = f;
+                    sum += f;
+                    to += (nint)groupC * lanes;
+                }
+            }
+
+            sums[o] = (float)sum;
+        }
+    }
+
+    /// <summary>Spreads one float an output channel to the padded order; null stays null.</summary>
+    public float* Spread(ReadOnlySpan<float> values, float* to)
+    {
+        if (values.IsEmpty)
+        {
+            return null;
+        }
+
+        new Span<float>(to, PaddedOutputs).Clear();
+        for (int g = 0; g < Groups; g++)
+        {
+            values.Slice(g * Outputs, Outputs).CopyTo(new Span<float>(to + (nint)g * Vectors * Lanes, Outputs));
+        }
+
+        return to;
+    }
+}

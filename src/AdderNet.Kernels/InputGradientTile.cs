@@ -1,0 +1,109 @@
+using System.Runtime.CompilerServices;
+
+namespace AdderNet.Kernels;
+
+/// <summary>The inner loop of the input gradient.</summary>
+internal static unsafe class InputGradientTile<TOps, TVec>
+    where TOps : struct, ISimd<TVec>
+    where TVec : struct
+{
+    /// <summary>
+    /// Sums g * min(max(F, X - 1), X + 1), from which g * HardTanh(F - X) follows by taking X * (sum of g) away, or in the
+    /// absolute form g * HardTanh(F - X) itself, over a chunk's segments for a tile of pixels and one vector of channels.
+    /// </summary>
+    /// <param name="filters">The chunk's filters: a vector for each element.</param>
+    /// <param name="segment">First segment.</param>
+    /// <param name="end">One behind the last segment.</param>
+    /// <param name="source">The gradient at the output; what the offsets are relative to.</param>
+    /// <param name="offsets">Of the tile's pixels.</param>
+    /// <param name="x">Inputs [Pixels, Lanes].</param>
+    /// <param name="sums">Totals [Pixels, Lanes]: set by the first chunk, increased by the others.</param>
+    /// <param name="first">Whether this is the first chunk.</param>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static void Run<TSize, TForm>(
+        float* filters, Segment* segment, Segment* end, float* source, nint* offsets, float* x, float* sums, bool first)
+        where TSize : struct, ITileSize
+        where TForm : struct, IForm
+    {
+        float* g0 = source + offsets[0];
+        float* g1 = TSize.Rows > 1 ? source + offsets[1] : g0;
+        float* g2 = TSize.Rows > 2 ? source + offsets[2] : g0;
+        float* g3 = TSize.Rows > 3 ? source + offsets[3] : g0;
+        float* g4 = TSize.Rows > 4 ? source + offsets[4] : g0;
+        float* g5 = TSize.Rows > 5 ? source + offsets[5] : g0;
+        float* g6 = TSize.Rows > 6 ? source + offsets[6] : g0;
+        float* g7 = TSize.Rows > 7 ? source + offsets[7] : g0;
+        TVec zero = TOps.Create(0);
+        TVec a0 = zero, a1 = zero, a2 = zero, a3 = zero, a4 = zero, a5 = zero, a6 = zero, a7 = zero;
+        Bounds<TSize, TForm>(x, 0, out TVec l0, out TVec h0);
+        Bounds<TSize, TForm>(x, 1, out TVec l1, out TVec h1);
+        Bounds<TSize, TForm>(x, 2, out TVec l2, out TVec h2);
+        Bounds<TSize, TForm>(x, 3, out TVec l3, out TVec h3);
+        Bounds<TSize, TForm>(x, 4, out TVec l4, out TVec h4);
+        Bounds<TSize, TForm>(x, 5, out TVec l5, out TVec h5);
+        Bounds<TSize, TForm>(x, 6, out TVec l6, out TVec h6);
+        Bounds<TSize, TForm>(x, 7, out TVec l7, out TVec h7);
+        do
+        {
+            nint k = segment->Source, to = k + segment->Length;
+            do
+            {
+                TVec f = TOps.Load(filters);
+                a0 = TOps.MulAdd(Clamp<TForm>(f, l0, h0), TOps.Create(g0[k]), a0);
+                if (TSize.Rows > 1) { a1 = TOps.MulAdd(Clamp<TForm>(f, l1, h1), TOps.Create(g1[k]), a1); }
+                if (TSize.Rows > 2) { a2 = TOps.MulAdd(Clamp<TForm>(f, l2, h2), TOps.Create(g2[k]), a2); }
+                if (TSize.Rows > 3) { a3 = TOps.MulAdd(Clamp<TForm>(f, l3, h3), TOps.Create(g3[k]), a3); }
+                if (TSize.Rows > 4) { a4 = TOps.MulAdd(Clamp<TForm>(f, l4, h4), TOps.Create(g4[k]), a4); }
+                if (TSize.Rows > 5) { a5 = TOps.MulAdd(Clamp<TForm>(f, l5, h5), TOps.Create(g5[k]), a5); }
+                if (TSize.Rows > 6) { a6 = TOps.MulAdd(Clamp<TForm>(f, l6, h6), TOps.Create(g6[k]), a6); }
+                if (TSize.Rows > 7) { a7 = TOps.MulAdd(Clamp<TForm>(f, l7, h7), TOps.Create(g7[k]), a7); }
+                filters += TOps.Lanes;
+            }
+            while (++k < to);
+        }
+        while (++segment < end);
+
+        Put<TSize>(sums, 0, a0, first);
+        Put<TSize>(sums, 1, a1, first);
+        Put<TSize>(sums, 2, a2, first);
+        Put<TSize>(sums, 3, a3, first);
+        Put<TSize>(sums, 4, a4, first);
+        Put<TSize>(sums, 5, a5, first);
+        Put<TSize>(sums, 6, a6, first);
+        Put<TSize>(sums, 7, a7, first);
+    }
+
+    /// <summary>HardTanh(f - x), NaN where either is.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static TVec HardTanh(TVec f, TVec x) =>
+        TOps.Min(TOps.Create(1), TOps.Max(TOps.Create(-1), TOps.Sub(f, x)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Bounds<TSize, TForm>(float* x, int pixel, out TVec low, out TVec high)
+        where TSize : struct, ITileSize
+        where TForm : struct, IForm
+    {
+        low = high = TOps.Load(x + (pixel < TSize.Rows ? pixel : 0) * TOps.Lanes);
+        if (!TForm.Plain)
+        {
+            low = TOps.Sub(low, TOps.Create(1));
+            high = TOps.Add(high, TOps.Create(1));
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVec Clamp<TForm>(TVec f, TVec low, TVec high)
+        where TForm : struct, IForm =>
+        TForm.Plain ? HardTanh(f, low) : TOps.Min(TOps.Max(f, low), high);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Put<TSize>(float* sums, int pixel, TVec a, bool first)
+        where TSize : struct, ITileSize
+    {
+        if (pixel < TSize.Rows)
+        {
+            float* at = sums + pixel * TOps.Lanes;
+            TOps.Store(at, first ? a : TOps.Add(TOps.Load(at), a));
+        }
+    }
+}

@@ -1,0 +1,96 @@
+namespace AdderNet.Kernels;
+
+/// <summary>The size of a register tile: so many rows (pixels, or output channels) times so many vectors.</summary>
+internal interface ITileSize
+{
+    static abstract int Rows { get; }
+
+    static abstract int Vectors { get; }
+}
+
+internal readonly struct Tile8x1 : ITileSize
+{
+    public static int Rows => 8;
+
+    public static int Vectors => 1;
+}
+
+internal readonly struct Tile6x1 : ITileSize
+{
+    public static int Rows => 6;
+
+    public static int Vectors => 1;
+}
+
+internal readonly struct Tile4x1 : ITileSize
+{
+    public static int Rows => 4;
+
+    public static int Vectors => 1;
+}
+
+internal readonly struct Tile2x1 : ITileSize
+{
+    public static int Rows => 2;
+
+    public static int Vectors => 1;
+}
+
+internal readonly struct Tile1x1 : ITileSize
+{
+    public static int Rows => 1;
+
+    public static int Vectors => 1;
+}
+
+internal readonly struct Tile6x2 : ITileSize
+{
+    public static int Rows => 6;
+
+    public static int Vectors => 2;
+}
+
+internal readonly struct Tile5x2 : ITileSize
+{
+    public static int Rows => 5;
+
+    public static int Vectors => 2;
+}
+
+internal readonly struct Tile4x2 : ITileSize
+{
+    public static int Rows => 4;
+
+    public static int Vectors => 2;
+}
+
+internal readonly struct Tile2x2 : ITileSize
+{
+    public static int Rows => 2;
+
+    public static int Vectors => 2;
+}
+
+internal readonly struct Tile1x2 : ITileSize
+{
+    public static int Rows => 1;
+
+    public static int Vectors => 2;
+}
+
+/// <summary>Which form of a sum an inner loop computes.</summary>
+internal interface IForm
+{
+    /// <summary>The formula as it stands, rather than a cheaper one that differs in a side sum.</summary>
+    static abstract bool Plain { get; }
+}
+
+internal readonly struct FastForm : IForm
+{
+    public static bool Plain => false;
+}
+
+internal readonly struct PlainForm : IForm
+{
+    public static bool Plain => true;
+}

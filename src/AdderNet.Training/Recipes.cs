@@ -1,0 +1,31 @@
+namespace AdderNet.Training;
+
+/// <summary>A recipe with a name.</summary>
+/// <param name="Name">What the command line calls it.</param>
+/// <param name="Title">One line that says what it is for.</param>
+/// <param name="Recipe">The recipe.</param>
+public sealed record NamedRecipe(string Name, string Title, Recipe Recipe);
+
+/// <summary>The recipes that come with the project: the paper's, and a short one to start with.</summary>
+public static class Recipes
+{
+    /// <summary>All of them; the first is the default run.</summary>
+    public static IReadOnlyList<NamedRecipe> All { get; } =
+    [
+        new("quick", "LeNet-5-BN on Fashion-MNIST in a few minutes on two cores",
+            new Recipe { Model = "lenet5-bn", Dataset = "fashion-mnist", Epochs = 6, Nesterov = true }),
+        new("mnist", "the paper's LeNet-5-BN on MNIST: 50 epochs with Nesterov momentum",
+            new Recipe { Model = "lenet5-bn", Dataset = "mnist", Epochs = 50, Nesterov = true }),
+        new("cifar", "the paper's ResNet-20 on CIFAR-10: 400 epochs, crops and flips",
+            new Recipe { Model = "resnet20", Dataset = "cifar10", Epochs = 400 }),
+        new("imagenet", "the paper's ResNet-18 on an image folder such as ImageNet: 150 epochs",
+            new Recipe { Model = "resnet18", Dataset = "imagefolder", Epochs = 150, WeightDecay = 1e-4 }),
+    ];
+
+    /// <summary>The recipe of that name.</summary>
+    /// <param name="name">One of <see cref="All"/>.</param>
+    /// <exception cref="TrainingException">There is none; the message lists them.</exception>
+    public static NamedRecipe Find(string name) =>
+        All.FirstOrDefault(r => string.Equals(r.Name, name, StringComparison.OrdinalIgnoreCase))
+        ?? throw new TrainingException($"There is no recipe '{name}'; the recipes are {string.Join(", ", All.Select(r => r.Name))}.");
+}

@@ -1,0 +1,174 @@
+using System.Text.Json;
+using AdderNet.Checkpoints;
+using IoPath = System.IO.Path;
+
+namespace AdderNet.Training;
+
+/// <summary>Where and how a run is computed, as opposed to what: none of it is part of the recipe.</summary>
+public sealed record RunOptions
+{
+    /// <summary>Where the data lies; null for the default place.</summary>
+    public string? DataDir { get; init; }
+
+    /// <summary>Threads for libtorch and the kernels; 0 for all processors. Another number gives slightly other rounding.</summary>
+    public int Threads { get; init; }
+
+    /// <summary>Whether every step checks activations and gradients for NaN and infinity, layer by layer.</summary>
+    public bool DetectAnomaly { get; init; }
+}
+
+/// <summary>
+/// The folder of one run: recipe.json, run.json, metrics.csv, metrics.jsonl, TensorBoard events, and checkpoint.json, which names the
+/// weights of the last and the best epoch. While it is open no other process can train in it.
+/// </summary>
+public sealed class RunFolder : IDisposable
+{
+    private const string RecipeName = "recipe.json", OptionsName = "run.json", LockName = ".lock";
+
+    private readonly FileStream held;
+
+    private RunFolder(string path, FileStream held, Recipe recipe, RunOptions options, CheckpointStore checkpoints)
+    {
+        Path = path;
+        this.held = held;
+        Recipe = recipe;
+        Options = options;
+        Checkpoints = checkpoints;
+    }
+
+    /// <summary>The folder, as it was given.</summary>
+    public string Path { get; }
+
+    /// <summary>What is trained in it.</summary>
+    public Recipe Recipe { get; }
+
+    /// <summary>How.</summary>
+    public RunOptions Options { get; }
+
+    /// <summary>The epochs completed so far.</summary>
+    public IReadOnlyList<EpochMetrics> History => Checkpoints.Index?.History ?? [];
+
+    internal CheckpointStore Checkpoints { get; }
+
+    /// <summary>Whether a folder holds a run.</summary>
+    /// <param name="path">The folder; it may not exist.</param>
+    public static bool HoldsRun(string path) => File.Exists(IoPath.Combine(path, RecipeName));
+
+    /// <summary>Makes the folder of a new run.</summary>
+    /// <param name="path">The folder; it must not exist, or be empty.</param>
+    /// <param name="recipe">What will be trained.</param>
+    /// <param name="options">How.</param>
+    /// <exception cref="TrainingException">The folder holds a run or other files, or can't be written; or the recipe is no good.</exception>
+    public static RunFolder Create(string path, Recipe recipe, RunOptions? options = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        ArgumentNullException.ThrowIfNull(recipe);
+        recipe.Validate();
+        options ??= new RunOptions();
+        Refuse(path);
+        FileStream held = Lock(path, create: true);
+        try
+        {
+            // Another process may have been faster between the first look and the lock.
+            Refuse(path);
+            // The recipe makes it a run folder, so it comes last.
+            Write(path, OptionsName, JsonSerializer.Serialize(options, TrainingJson.Indented));
+            Write(path, RecipeName, recipe.ToJson());
+            return new RunFolder(path, held, recipe, options, new CheckpointStore(path));
+        }
+        catch
+        {
+            held.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Opens the folder of a run to continue it.</summary>
+    /// <param name="path">The folder.</param>
+    /// <param name="options">Options in place of the recorded ones; null keeps those.</param>
+    /// <exception cref="TrainingException">It holds no run, is in use, or is damaged.</exception>
+    public static RunFolder Open(string path, RunOptions? options = null)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        if (!HoldsRun(path))
+        {
+            throw new TrainingException(
+                Directory.Exists(path) ? $"The folder {path} holds no run: it has no {RecipeName}." : $"There is no folder {path}.");
+        }
+
+        FileStream held = Lock(path, create: false);
+        try
+        {
+            Recipe recipe = Recipe.Read(IoPath.Combine(path, RecipeName));
+            if (options is not null)
+            {
+                Write(path, OptionsName, JsonSerializer.Serialize(options, TrainingJson.Indented));
+            }
+
+            options ??= TrainingJson.Read<RunOptions>(IoPath.Combine(path, OptionsName));
+            return new RunFolder(path, held, recipe, options, new CheckpointStore(path));
+        }
+        catch
+        {
+            held.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Lets other processes use the folder.</summary>
+    public void Dispose() => held.Dispose();
+
+    private static void Refuse(string path)
+    {
+        if (HoldsRun(path))
+        {
+            throw new TrainingException($"The folder {path} already holds a run; continue it with --resume {path}, or choose another folder with --out.");
+        }
+
+        if (File.Exists(path))
+        {
+            throw new TrainingException($"{path} is a file; choose another folder with --out.");
+        }
+
+        // What a process killed within its first moments left behind is no reason to refuse.
+        if (Directory.Exists(path) && Directory.EnumerateFileSystemEntries(path).Select(IoPath.GetFileName)
+                .FirstOrDefault(n => n is not LockName && !n!.StartsWith(OptionsName, StringComparison.Ordinal)
+                    && !(n.StartsWith(RecipeName, StringComparison.Ordinal) && n.EndsWith(".tmp", StringComparison.Ordinal))) is { } other)
+        {
+            throw new TrainingException($"The folder {path} is not empty (it holds {other}); choose a new folder with --out.");
+        }
+    }
+
+    private static FileStream Lock(string path, bool create)
+    {
+        try
+        {
+            if (create)
+            {
+                Directory.CreateDirectory(path);
+            }
+
+            return new FileStream(IoPath.Combine(path, LockName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
+        }
+        catch (IOException e) when (File.Exists(IoPath.Combine(path, LockName)))
+        {
+            throw new TrainingException($"Another process is training in {path}; wait until it ends, or choose another folder.", e);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new TrainingException($"The run folder {path} can't be written: {e.Message.TrimEnd('.')}.", e);
+        }
+    }
+
+    private static void Write(string path, string name, string text)
+    {
+        try
+        {
+            AtomicFile.Write(IoPath.Combine(path, name), s => s.Write(System.Text.Encoding.UTF8.GetBytes(text + "\n")));
+        }
+        catch (CheckpointException e)
+        {
+            throw new TrainingException(e.Message, e);
+        }
+    }
+}

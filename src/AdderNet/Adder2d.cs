@@ -1,0 +1,94 @@
+using AdderNet.Kernels;
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace AdderNet;
+
+/// <summary>
+/// The adder layer of "AdderNet: Do We Really Need Multiplications in Deep Learning?" (Chen et al., CVPR 2020) as a TorchSharp
+/// module: input [N, C, H, W], output [N, O, H', W'], float32. Made by <see cref="Layers"/>.
+/// </summary>
+/// <remarks>
+/// The filters are the parameter <c>adder</c> [O, C / groups, kernel rows, kernel columns], as in the official code's state_dict, and
+/// start as N(0, 1). Follow the layer with BatchNorm: its outputs are never positive and their variance is large. Train it with
+/// <see cref="LearningRateScaling"/>. Computes on the CPU; channels-last inputs are read in place.
+/// </remarks>
+public sealed class Adder2d : nn.Module<Tensor, Tensor>
+{
+    // The fields' names are the state_dict's keys.
+#pragma warning disable CA2213 // The base class disposes registered parameters.
+    private readonly Parameter adder;
+    private readonly Parameter? bias;
+#pragma warning restore CA2213
+    private readonly Window window;
+
+    internal Adder2d(
+        long inChannels, long outChannels, (long, long) kernelSize, (long, long) stride, (long, long) padding, (long, long) dilation,
+        long groups, bool bias, WeightGradient gradient)
+        : base(nameof(Adder2d))
+    {
+        if (groups < 1 || inChannels < 1 || outChannels < 1 || inChannels % groups != 0 || outChannels % groups != 0)
+        {
+            throw new ArgumentException(
+                $"Channels in ({inChannels}) and out ({outChannels}) must be positive multiples of groups ({groups}).");
+        }
+
+        if (kernelSize is not ( > 0, > 0) || stride is not ( > 0, > 0) || dilation is not ( > 0, > 0) || padding is not ( >= 0, >= 0))
+        {
+            throw new ArgumentException(
+                $"Kernel size {kernelSize}, stride {stride} and dilation {dilation} must be at least 1, padding {padding} at least 0.");
+        }
+
+        window = new Window(stride, padding, dilation, groups);
+        adder = new Parameter(randn(outChannels, inChannels / groups, kernelSize.Item1, kernelSize.Item2));
+        this.bias = bias ? new Parameter(zeros(outChannels)) : null;
+        Gradient = gradient;
+        RegisterComponents();
+    }
+
+    /// <summary>The gradient the filters get in the next backward pass.</summary>
+    public WeightGradient Gradient { get; set; }
+
+    /// <summary>The filters F, [O, C / groups, kernel rows, kernel columns].</summary>
+    public Parameter Filters => adder;
+
+    /// <summary>What each output channel is shifted by, [O]; null for a layer without bias.</summary>
+    public Parameter? Bias => bias;
+
+    /// <summary>Rows and columns from one window to the next.</summary>
+    public (long H, long W) Stride => window.Stride;
+
+    /// <summary>Rows of zeros above and below the input, columns left and right.</summary>
+    public (long H, long W) Padding => window.Padding;
+
+    /// <summary>Rows and columns between two taps of a filter.</summary>
+    public (long H, long W) Dilation => window.Dilation;
+
+    /// <summary>Groups of channels that see only each other.</summary>
+    public long Groups => window.Groups;
+
+    internal Window Geometry => window;
+
+    /// <summary>Y = -sum |X - F| over each window, plus the bias where there is one.</summary>
+    /// <param name="input">[N, C, H, W], float32, on the CPU.</param>
+    /// <returns>[N, O, H', W'] in channels-last memory.</returns>
+    /// <exception cref="ArgumentException">The input has other dimensions, channels, type or device, or is smaller than the window.</exception>
+    public override Tensor forward(Tensor input)
+    {
+        AdderShape shape = window.Shape(input, adder.shape);
+        if (!is_grad_enabled() || !(input.requires_grad || adder.requires_grad))
+        {
+            using var scope = NewDisposeScope();
+            return WithBias(AdderTensors.Forward(shape, input, adder)).MoveToOuterDisposeScope();
+        }
+
+        // The scope ends TorchSharp's bookkeeping copies of the output with this call rather than with the batch.
+        using (var scope = NewDisposeScope())
+        {
+            return WithBias(AdderFunction.apply(input, adder, shape, Gradient)).MoveToOuterDisposeScope();
+        }
+    }
+
+    private Tensor WithBias(Tensor y) => bias is null ? y : y + bias.view(1, -1, 1, 1);
+}

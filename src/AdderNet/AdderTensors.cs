@@ -1,0 +1,72 @@
+using System.Runtime.InteropServices;
+using AdderNet.Kernels;
+using static TorchSharp.torch;
+
+namespace AdderNet;
+
+/// <summary>Hands the memory of tensors to the kernels. Nothing here takes part in autograd.</summary>
+internal static class AdderTensors
+{
+    /// <summary>Y [N, O, H', W'], channels-last.</summary>
+    public static Tensor Forward(AdderShape shape, Tensor input, Tensor filters)
+    {
+        using Tensor x = ChannelsLast(input), f = filters.contiguous();
+        Tensor y = empty(shape.N, shape.OutH, shape.OutW, shape.O);
+        AdderKernel.Forward(shape, Floats(x), Floats(f), Floats(y));
+        return AsNchw(y);
+    }
+
+    /// <summary>relu(scale * Y + shift + residual), channels-last; the residual may be null.</summary>
+    public static Tensor Forward(
+        AdderShape shape, Tensor input, PackedFilters filters, float[] scale, float[] shift, Tensor? residual, bool relu)
+    {
+        using Tensor x = ChannelsLast(input);
+        using Tensor? summand = residual is null ? null : ChannelsLast(residual);
+        Tensor y = empty(shape.N, shape.OutH, shape.OutW, shape.O);
+        var epilogue = new AdderEpilogue { Scale = scale, Shift = shift, Residual = summand is null ? [] : Floats(summand), Relu = relu };
+        AdderKernel.Forward(shape, Floats(x), filters, Floats(y), epilogue);
+        return AsNchw(y);
+    }
+
+    /// <summary>Filters [O, C / groups, kernel rows, kernel columns] in the kernel's order.</summary>
+    public static PackedFilters Pack(Tensor filters, AdderShape shape)
+    {
+        using Tensor f = filters.contiguous();
+        return new PackedFilters(shape, Floats(f));
+    }
+
+    /// <summary>dL/dX [N, C, H, W], channels-last.</summary>
+    public static Tensor InputGradient(AdderShape shape, Tensor input, Tensor filters, Tensor gradOutput)
+    {
+        using Tensor x = ChannelsLast(input), f = filters.contiguous(), g = ChannelsLast(gradOutput);
+        Tensor gradX = empty(shape.N, shape.H, shape.W, shape.C);
+        AdderKernel.InputGradient(shape, Floats(x), Floats(f), Floats(g), Floats(gradX));
+        return AsNchw(gradX);
+    }
+
+    /// <summary>dL/dF with sgn(X - F), of the filters' shape.</summary>
+    public static Tensor SignWeightGradient(AdderShape shape, Tensor input, Tensor filters, Tensor gradOutput)
+    {
+        using Tensor x = ChannelsLast(input), f = filters.contiguous(), g = ChannelsLast(gradOutput);
+        Tensor gradF = empty_like(f);
+        AdderKernel.SignWeightGradient(shape, Floats(x), Floats(f), Floats(g), Floats(gradF));
+        return gradF;
+    }
+
+    /// <summary>[N, C, H, W] as [N, H, W, C] without gaps: the same memory where it is channels-last already.</summary>
+    private static Tensor ChannelsLast(Tensor t)
+    {
+        using Tensor permuted = t.permute(0, 2, 3, 1);
+        return permuted.contiguous();
+    }
+
+    private static Tensor AsNchw(Tensor channelsLast)
+    {
+        using (channelsLast)
+        {
+            return channelsLast.permute(0, 3, 1, 2);
+        }
+    }
+
+    private static Span<float> Floats(Tensor t) => MemoryMarshal.Cast<byte, float>(t.bytes);
+}

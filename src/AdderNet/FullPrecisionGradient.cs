@@ -1,0 +1,24 @@
+using AdderNet.Kernels;
+using static TorchSharp.torch;
+
+namespace AdderNet;
+
+/// <summary>
+/// dL/dF = sum of g * (X - F) over all windows (equation 5) = (the weight gradient of an ordinary convolution) - F * (sum of g per
+/// filter). The first part is libtorch's own, oneDNN underneath.
+/// </summary>
+internal static class FullPrecisionGradient
+{
+    private static readonly Lazy<jit.CompilationUnit> Compiled = new(() => jit.compile(
+        """
+        def weight_gradient(g: Tensor, x: Tensor, w: Tensor, sh: int, sw: int, ph: int, pw: int, dh: int, dw: int, groups: int):
+            r = torch.convolution_backward(g, x, w, None, [sh, sw], [ph, pw], [dh, dw], False, [0, 0], groups, [False, True, False])
+            return r[1] - w * g.sum([0, 2, 3]).view(-1, 1, 1, 1)
+
+        """));
+
+    /// <summary>The gradient, of the filters' shape [O, C / groups, kernel rows, kernel columns].</summary>
+    public static Tensor Compute(AdderShape s, Tensor input, Tensor filters, Tensor gradOutput) =>
+        (Tensor)Compiled.Value.invoke(
+            "weight_gradient", gradOutput, input, filters, s.StrideH, s.StrideW, s.PaddingH, s.PaddingW, s.DilationH, s.DilationW, s.Groups);
+}

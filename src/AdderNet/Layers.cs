@@ -1,0 +1,28 @@
+namespace AdderNet;
+
+/// <summary>Factory functions for layers, as in <c>torch.nn</c>.</summary>
+public static class Layers
+{
+    /// <summary>An adder layer: Y = -sum |X - F| over each window (equation 2 of the paper).</summary>
+    /// <param name="inChannels">Channels of the input [N, inChannels, H, W].</param>
+    /// <param name="outChannels">Channels of the output [N, outChannels, H', W']: the number of filters.</param>
+    /// <param name="kernelSize">Rows and columns of a filter.</param>
+    /// <param name="stride">Pixels from one window to the next.</param>
+    /// <param name="padding">Pixels of zeros on each side; they take part in the distance as X = 0.</param>
+    /// <param name="dilation">Pixels between two taps of a filter.</param>
+    /// <param name="groups">Groups of channels that see only each other.</param>
+    /// <param name="bias">Adds a learned value to each output channel. The paper's layers have none, since BatchNorm follows.</param>
+    /// <param name="gradient">The gradient the filters get.</param>
+    /// <exception cref="ArgumentException">A size is below 1, a padding below 0, or the channels are no multiples of the groups.</exception>
+    public static Adder2d Adder2d(
+        long inChannels, long outChannels, long kernelSize, long stride = 1, long padding = 0, long dilation = 1, long groups = 1,
+        bool bias = false, WeightGradient gradient = WeightGradient.FullPrecision) =>
+        new(inChannels, outChannels, (kernelSize, kernelSize), (stride, stride), (padding, padding), (dilation, dilation), groups, bias, gradient);
+
+    /// <summary>An adder layer whose filters, steps or borders differ between rows and columns; each pair is (rows, columns).</summary>
+    /// <inheritdoc cref="Adder2d(long, long, long, long, long, long, long, bool, WeightGradient)"/>
+    public static Adder2d Adder2d(
+        long inChannels, long outChannels, (long, long) kernelSize, (long, long)? stride = null, (long, long)? padding = null,
+        (long, long)? dilation = null, long groups = 1, bool bias = false, WeightGradient gradient = WeightGradient.FullPrecision) =>
+        new(inChannels, outChannels, kernelSize, stride ?? (1, 1), padding ?? (0, 0), dilation ?? (1, 1), groups, bias, gradient);
+}

@@ -1,0 +1,83 @@
+using AdderNet.Checkpoints;
+using static TorchSharp.torch;
+
+namespace AdderNet.Models;
+
+/// <summary>The paper's models, each as AdderNet and as CNN.</summary>
+public static class AdderNetModels
+{
+    /// <summary>Every model, small ones first.</summary>
+    public static IReadOnlyList<ModelInfo> All { get; } =
+    [
+        new("lenet5-bn", "LeNet-5-BN", 1, 32, 10, PlainNets.LeNet5Bn),
+        new("lenet++", "LeNet++", 1, 32, 10, PlainNets.LeNetPlusPlus),
+        new("vgg-small", "VGG-small", 3, 32, 10, PlainNets.VggSmall),
+        new("resnet20", "ResNet-20", 3, 32, 10, (layers, classes, channels) => ResNets.Cifar(layers, 3, classes, channels)),
+        new("resnet32", "ResNet-32", 3, 32, 10, (layers, classes, channels) => ResNets.Cifar(layers, 5, classes, channels)),
+        new("resnet18", "ResNet-18", 3, 224, 1000, ResNets.ResNet18),
+        new("resnet50", "ResNet-50", 3, 224, 1000, ResNets.ResNet50),
+    ];
+
+    /// <summary>The model of a name, whatever its case.</summary>
+    /// <exception cref="ArgumentException">There is none; the message lists those there are.</exception>
+    public static ModelInfo Find(string name) =>
+        All.FirstOrDefault(m => string.Equals(m.Name, name, StringComparison.OrdinalIgnoreCase))
+        ?? throw new ArgumentException($"There is no model '{name}'; choose one of {string.Join(", ", All.Select(m => m.Name))}.");
+
+    /// <summary>Builds a model with fresh parameters, drawn from TorchSharp's random generator.</summary>
+    /// <param name="name">A name from <see cref="All"/>.</param>
+    /// <param name="kind">What the inner layers are made of.</param>
+    /// <param name="classes">Outputs; the model's usual number by default.</param>
+    /// <param name="inputChannels">Channels of the input [N, inputChannels, H, W]; the model's usual number by default.</param>
+    /// <param name="gradient">The gradient that adder filters get.</param>
+    /// <returns>A module from [N, inputChannels, H, W] to [N, classes].</returns>
+    /// <exception cref="ArgumentException">The name is unknown, or classes or channels are below 1.</exception>
+    public static nn.Module<Tensor, Tensor> Create(
+        string name, LayerKind kind = LayerKind.Adder, int? classes = null, int? inputChannels = null,
+        WeightGradient gradient = WeightGradient.FullPrecision)
+    {
+        ModelInfo info = Find(name);
+        var (outputs, channels) = (classes ?? info.Classes, inputChannels ?? info.InputChannels);
+        if (outputs < 1 || channels < 1)
+        {
+            throw new ArgumentException($"{info.Title} needs at least one class and one input channel, not {outputs} and {channels}.");
+        }
+
+        return info.Build(new InnerLayers(kind, gradient), outputs, channels);
+    }
+
+    /// <summary>
+    /// Builds a model and gives it the weights of a checkpoint: the official code's .pth or our .safetensors. Whether the inner layers
+    /// are adder layers, the classes and the input channels are those of the file.
+    /// </summary>
+    /// <param name="path">The file.</param>
+    /// <param name="name">A name from <see cref="All"/>.</param>
+    /// <returns>The model in evaluation mode.</returns>
+    /// <exception cref="CheckpointException">The file cannot be read, or does not fit the model; the message lists where.</exception>
+    /// <exception cref="ArgumentException">The name is unknown.</exception>
+    public static nn.Module<Tensor, Tensor> Load(string path, string name)
+    {
+        ModelInfo info = Find(name);
+        var tensors = CheckpointFiles.ReadStateDict(path).Tensors;
+        LayerKind kind = tensors.Keys.Any(key => key.EndsWith(".adder", StringComparison.Ordinal)) ? LayerKind.Adder : LayerKind.Conv;
+        var model = Create(name, kind, Size("fc.weight", 0, info.Classes), Size("conv1.weight", 1, info.InputChannels));
+        try
+        {
+            StateDict.LoadInto(model, tensors, source: path);
+        }
+        catch
+        {
+            model.Dispose();
+            throw;
+        }
+
+        model.eval();
+        return model;
+
+        // A size that no model can have is left to LoadInto, whose list says what is wrong.
+        int Size(string key, int dimension, int usual) =>
+            tensors.TryGetValue(key, out TensorData? tensor) && tensor.Shape.Length > dimension && tensor.Shape[dimension] is > 0 and <= 100_000
+                ? (int)tensor.Shape[dimension]
+                : usual;
+    }
+}

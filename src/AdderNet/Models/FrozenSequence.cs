@@ -1,0 +1,34 @@
+using static TorchSharp.torch;
+using Module = TorchSharp.torch.nn.Module<TorchSharp.torch.Tensor, TorchSharp.torch.Tensor>;
+
+namespace AdderNet.Models;
+
+/// <summary>Layers one after another.</summary>
+internal sealed class FrozenSequence : Module
+{
+    // Not registered as children: those that are not frozen are the trained model's, and not this module's to dispose.
+    private readonly List<Module> layers;
+
+    public FrozenSequence(List<Module> layers)
+        : base(nameof(FrozenSequence))
+    {
+        this.layers = layers;
+        eval();
+    }
+
+    public override Tensor forward(Tensor input)
+    {
+        using var scope = NewDisposeScope();
+        return layers.Aggregate(input, (x, layer) => layer.call(x)).MoveToOuterDisposeScope();
+    }
+
+    protected override void Dispose(bool disposing)
+    {
+        if (disposing)
+        {
+            layers.Where(l => l is FrozenAdder or FrozenConvolution or FrozenSequence or FrozenBlock).ToList().ForEach(l => l.Dispose());
+        }
+
+        base.Dispose(disposing);
+    }
+}

@@ -1,0 +1,11 @@
+namespace AdderNet.Models;
+
+/// <summary>What the inner layers of a model are made of. The first convolution and the classifier are ordinary in every version.</summary>
+public enum LayerKind
+{
+    /// <summary>Adder layers: AdderNet.</summary>
+    Adder,
+
+    /// <summary>Ordinary convolutions: the CNN that the paper compares with.</summary>
+    Conv,
+}

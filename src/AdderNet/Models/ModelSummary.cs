@@ -1,0 +1,80 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace AdderNet.Models;
+
+/// <summary>
+/// Counts a model's parameters and operations as the paper's tables do: a convolution's output element costs k multiplications and k
+/// additions, an adder layer's 2k additions, where k is the elements of a filter (padding included, biases and BatchNorm not: BatchNorm
+/// folds into a scale and a shift at inference).
+/// </summary>
+public sealed record ModelSummary(IReadOnlyList<LayerSummary> Layers)
+{
+    /// <summary>Learned values of all layers.</summary>
+    public long Parameters => Layers.Sum(l => l.Parameters);
+
+    /// <summary>Multiplications a picture.</summary>
+    public long Multiplications => Layers.Sum(l => l.Multiplications);
+
+    /// <summary>Additions a picture.</summary>
+    public long Additions => Layers.Sum(l => l.Additions);
+
+    /// <summary>Runs one blank picture through a model and notes every layer it passes, in order.</summary>
+    /// <param name="model">Any TorchSharp model; it is put back into the mode it was in.</param>
+    /// <param name="inputShape">Channels, rows and columns of the picture.</param>
+    /// <exception cref="ArgumentException">The shape is not three positive sizes.</exception>
+    public static ModelSummary Describe(nn.Module<Tensor, Tensor> model, params long[] inputShape)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        if (inputShape is not [ > 0, > 0, > 0])
+        {
+            throw new ArgumentException($"A picture's shape is channels, rows and columns, not [{string.Join(", ", inputShape)}].");
+        }
+
+        var layers = new List<LayerSummary>();
+        List<Action> unhook = [.. model.named_modules()
+            .Where(m => m.module is nn.Module<Tensor, Tensor> && !m.module.children().Any())
+            .Select(m => Hook(m.name, (nn.Module<Tensor, Tensor>)m.module, layers))];
+        bool training = model.training;
+        try
+        {
+            using var scope = NewDisposeScope();
+            using var guard = no_grad();
+            model.eval();
+            model.forward(zeros([1, .. inputShape]));
+        }
+        finally
+        {
+            model.train(training);
+            unhook.ForEach(remove => remove());
+        }
+
+        return new ModelSummary(layers);
+    }
+
+    private static Action Hook(string name, nn.Module<Tensor, Tensor> layer, List<LayerSummary> layers)
+    {
+        return layer.register_forward_hook((_, _, output) =>
+        {
+            layers.Add(Summarize(name, layer, output));
+            return output;
+        }).remove;
+    }
+
+    private static LayerSummary Summarize(string name, nn.Module layer, Tensor output)
+    {
+        long elements = output.numel() / output.shape[0];
+        long products = layer switch
+        {
+            Conv2d conv => elements * Elements(conv.weight!) / conv.weight!.shape[0],
+            Linear linear => elements * linear.weight!.shape[1],
+            _ => 0,
+        };
+        long differences = layer is Adder2d adder ? elements * Elements(adder.Filters) / adder.Filters.shape[0] : 0;
+        return new LayerSummary(
+            name, layer.GetType().Name, output.shape[1..], layer.parameters().Sum(Elements), products, products + 2 * differences);
+    }
+
+    private static long Elements(Tensor t) => t.numel();
+}

@@ -1,0 +1,42 @@
+using static TorchSharp.torch;
+
+namespace AdderNet.Models;
+
+/// <summary>relu(body(x) + shortcut(x)). The body's layers are children of this module by their own names, as the official state_dict has them.</summary>
+internal sealed class Residual : nn.Module<Tensor, Tensor>
+{
+    private readonly nn.Module<Tensor, Tensor>[] body;
+    private readonly nn.Module<Tensor, Tensor>? downsample;
+
+    public Residual(IEnumerable<(string Name, nn.Module<Tensor, Tensor> Layer)> body, nn.Module<Tensor, Tensor>? downsample)
+        : base(nameof(Residual))
+    {
+        var layers = body.ToArray();
+        this.body = [.. layers.Select(l => l.Layer)];
+        this.downsample = downsample;
+        foreach (var (name, layer) in layers)
+        {
+            register_module(name, layer);
+        }
+
+        RegisterComponents();
+    }
+
+    /// <summary>The layers before the sum, the last a BatchNorm.</summary>
+    public IReadOnlyList<nn.Module<Tensor, Tensor>> Body => body;
+
+    /// <summary>What adapts the input to the body's output; null where it fits as it is.</summary>
+    public nn.Module<Tensor, Tensor>? Downsample => downsample;
+
+    public override Tensor forward(Tensor input)
+    {
+        using var scope = NewDisposeScope();
+        Tensor x = input;
+        foreach (nn.Module<Tensor, Tensor> layer in body)
+        {
+            x = layer.call(x); // Not forward, which hooks don't see.
+        }
+
+        return x.add_(downsample?.call(input) ?? input).relu_().MoveToOuterDisposeScope();
+    }
+}

@@ -1,0 +1,129 @@
+using System.Diagnostics;
+using System.Globalization;
+using System.Text.Json;
+using System.Text.RegularExpressions;
+
+namespace AdderNet.Cli.Tests;
+
+public partial class TrainTests(TinyRun tiny) : IClassFixture<TinyRun>
+{
+    [Fact]
+    public void A_run_shows_every_epoch_and_ends_with_what_to_type_next()
+    {
+        string text = tiny.Training.Succeeds();
+        Assert.StartsWith("AdderNet LeNet-5-BN on Fashion-MNIST: 160 training and 40 test images, 6 epochs", text);
+        Assert.Equal(6, EpochRow().Count(text));
+        Assert.Contains($"Saved in {tiny.Run}", text);
+        Assert.Contains($"{Host.CommandName} eval {tiny.Run}", text);
+        Assert.DoesNotContain('\u001b', text);
+        Assert.True(Accuracy(text) > 60, text);
+    }
+
+    [Fact]
+    public void Eval_finds_the_accuracy_that_training_told()
+    {
+        string text = Addernet.Run("eval", tiny.Run, "--last", "--data-dir", tiny.Data).Succeeds();
+        Assert.Equal(Accuracy(tiny.Training.Out), Accuracy(text));
+        JsonElement json = JsonDocument.Parse(Addernet.Run("eval", tiny.Run, "--last", "--data-dir", tiny.Data, "--json").Succeeds()).RootElement;
+        Assert.Equal(Accuracy(text), 100 * json.GetProperty("top1").GetDouble(), 0.01);
+        Assert.Equal(40, json.GetProperty("count").GetInt32());
+    }
+
+    [Fact]
+    public void Predict_names_the_classes_of_pictures_of_any_size()
+    {
+        string small = tiny["small.png"], large = tiny["large.png"];
+        TinyData.WritePng(small, 7, 28, 28);
+        TinyData.WritePng(large, 7, 280, 280);
+        string text = Addernet.Run("predict", small, large, "--run", tiny.Run, "--top", "3").Succeeds();
+        Assert.Equal(2, text.Split('\n').Count(l => l.EndsWith(".png", StringComparison.Ordinal)));
+        Assert.Equal(6, text.Split(" %").Length - 1);
+        JsonElement[] json = [.. JsonDocument.Parse(Addernet.Run("predict", small, large, "--run", tiny.Run, "--json").Succeeds()).RootElement.EnumerateArray()];
+        Assert.All(json, p => Assert.Equal("Sneaker", p.GetProperty("guesses")[0].GetProperty("class").GetString()));
+        Assert.All(json, p => Assert.Equal(5, p.GetProperty("guesses").GetArrayLength()));
+    }
+
+    [Fact]
+    public void A_complete_run_resumed_says_that_it_is_complete() =>
+        Assert.Contains("the run is complete", Addernet.Run("train", "--resume", tiny.Run).Succeeds());
+
+    [Fact]
+    public void A_terminal_gets_bars_and_the_same_table()
+    {
+        string text = Addernet.RunLive([.. tiny.Train, "--epochs", "2", "--out", tiny["live"]]).Succeeds();
+        Assert.Contains("━", text);
+        Assert.Contains("Ctrl-C stops", text);
+        Assert.Equal(2, EpochRow().Count(Escapes().Replace(text, "")));
+    }
+
+    [Fact]
+    public void Scripts_get_an_object_an_epoch_and_one_with_the_result()
+    {
+        string[] lines = Addernet.Run([.. tiny.Train, "--epochs", "2", "--json", "--out", tiny["json"]]).Succeeds().TrimEnd().Split('\n');
+        Assert.Equal(3, lines.Length);
+        Assert.Equal([1, 2], lines[..2].Select(l => JsonDocument.Parse(l).RootElement.GetProperty("epoch").GetInt32()));
+        Assert.Equal(2, JsonDocument.Parse(lines[2]).RootElement.GetProperty("epochs").GetInt32());
+    }
+
+    [Fact]
+    public void A_folder_that_holds_a_run_is_never_overwritten()
+    {
+        byte[] before = File.ReadAllBytes(Path.Combine(tiny.Run, "checkpoint.json"));
+        Assert.Contains("--resume", Addernet.Run([.. tiny.Train, "--out", tiny.Run]).FailsWith(ExitCode.Failure));
+        Assert.Equal(before, File.ReadAllBytes(Path.Combine(tiny.Run, "checkpoint.json")));
+    }
+
+    [Fact]
+    public void Ctrl_C_keeps_the_epochs_that_are_done_and_tells_how_to_go_on()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no kill -INT.");
+        using TempFolder work = new();
+        string[] arguments = ["train", "--data-dir", tiny.Data, "--epochs", "100000", "--batch-size", "16"];
+        string first = InterruptAfterAnEpoch(work.Path, arguments);
+        Match resume = ResumeCommand().Match(first);
+        Assert.True(resume.Success, first);
+        int done = EpochRow().Count(first);
+        Assert.InRange(done, 1, 99_999);
+        string second = InterruptAfterAnEpoch(work.Path, resume.Groups["arguments"].Value.Split(' '));
+        Assert.Contains($"\n{done + 1,8}/100000 ".Replace(" ", "", StringComparison.Ordinal), second.Replace(" ", "", StringComparison.Ordinal));
+    }
+
+    // Waits for a row of an epoch that was not there at the start, then presses Ctrl-C.
+    private static string InterruptAfterAnEpoch(string folder, string[] arguments)
+    {
+        using Process process = Process.Start(Addernet.Start(folder, arguments))!;
+        Task<string> error = process.StandardError.ReadToEndAsync();
+        List<string> lines = [];
+        int before = Path.Exists(Path.Combine(folder, "runs")) ? File.ReadLines(Directory.GetFiles(folder, "metrics.csv", SearchOption.AllDirectories).Single()).Count() - 1 : 0;
+        bool sent = false;
+        while (process.StandardOutput.ReadLine() is { } line)
+        {
+            lines.Add(line);
+            if (!sent && EpochRow().Count(string.Join('\n', lines) + '\n') > before)
+            {
+                sent = true;
+                Process.Start("kill", ["-INT", $"{process.Id}"]).WaitForExit();
+            }
+        }
+
+        process.WaitForExit();
+        Assert.Equal(ExitCode.Interrupted, process.ExitCode);
+        Assert.Contains("Ctrl-C again", error.Result);
+        return string.Join('\n', lines) + '\n';
+    }
+
+    private static double Accuracy(string text) =>
+        double.Parse(AccuracyText().Match(text).Groups[1].Value, CultureInfo.InvariantCulture);
+
+    [GeneratedRegex(@"^ +\d+/\d+ .* % .* %.*$", RegexOptions.Multiline)]
+    private static partial Regex EpochRow();
+
+    [GeneratedRegex(@"[Tt]est accuracy ([\d.]+) %|: accuracy ([\d.]+) %")]
+    private static partial Regex AccuracyText();
+
+    [GeneratedRegex(@"\u001b\[[0-9;?]*[a-zA-Z]")]
+    private static partial Regex Escapes();
+
+    [GeneratedRegex(@"(?<arguments>train --resume \S+)")]
+    private static partial Regex ResumeCommand();
+}

@@ -1,0 +1,73 @@
+using CsCheck;
+
+namespace AdderNet.Kernels.Tests;
+
+/// <summary>Random layers and data for them.</summary>
+internal static class Layers
+{
+    /// <summary>Every width, those that the processor must emulate too.</summary>
+    public static TheoryData<string> Widths => [.. Enum.GetNames<VectorWidth>()];
+
+    /// <summary>Layers of any kernel, stride, padding, dilation and groups, odd sizes among them; small, so that the plain loops are quick.</summary>
+    public static Gen<AdderShape> Shapes { get; } =
+        from groups in Pick(1, 1, 1, 1, 2, 3, 8)
+        from c in Pick(1, 1, 2, 3, 5, 6, 16, 20, 33, 70)
+        from o in Pick(1, 1, 2, 3, 5, 7, 8, 10, 16, 24, 41)
+        from depthwise in Gen.Int[0, 5]
+        from n in Gen.Int[1, 3]
+        from h in Gen.Int[1, 13]
+        from w in Gen.Int[1, 13]
+        from kernelH in Gen.Int[1, 5]
+        from kernelW in Gen.Int[1, 5]
+        from strides in Gen.Select(Gen.Int[1, 3], Gen.Int[1, 3])
+        from paddings in Gen.Select(Gen.Int[0, 3], Gen.Int[0, 3])
+        from dilations in Gen.Select(Pick(1, 1, 1, 2, 3), Pick(1, 1, 1, 2, 3))
+        let each = c > 20 ? 1 : c
+        let shape = new AdderShape(
+            n, depthwise == 0 ? c : each * groups, h, w, depthwise == 0 ? c : o * groups > 48 ? groups : o * groups, kernelH, kernelW)
+        {
+            StrideH = strides.Item1,
+            StrideW = strides.Item2,
+            PaddingH = paddings.Item1,
+            PaddingW = paddings.Item2,
+            DilationH = dilations.Item1,
+            DilationW = dilations.Item2,
+            Groups = depthwise == 0 ? c : groups,
+        }
+        where shape.DilationH * (kernelH - 1) < h + 2 * shape.PaddingH && shape.DilationW * (kernelW - 1) < w + 2 * shape.PaddingW
+        select shape;
+
+    private static Gen<int> Pick(params int[] values) => Gen.Int[0, values.Length - 1].Select(i => values[i]);
+
+    public static float[] Random(int count, int seed, double scale = 1, double offset = 0)
+    {
+        Random random = new(seed);
+        float[] values = new float[count];
+        for (int i = 0; i < count; i++)
+        {
+            values[i] = (float)(offset + scale * Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble()));
+        }
+
+        return values;
+    }
+
+    /// <summary>For each output, sum(|a| + |b|) over its window: what its error is measured by.</summary>
+    public static float[] Magnitudes(AdderShape shape, float[] x, float[] filters)
+    {
+        float[] magnitudes = new float[shape.YLength];
+        ScalarReference.Forward(shape, [.. x.Select(MathF.Abs)], [.. filters.Select(f => -MathF.Abs(f))], magnitudes);
+        return [.. magnitudes.Select(m => -m)];
+    }
+
+    /// <summary>Fails where a value is further from the expected one than a share of the magnitude there, or differs in being NaN or infinite.</summary>
+    public static void Close(float[] expected, float[] actual, float[] magnitudes, double tolerance, object what)
+    {
+        for (int i = 0; i < expected.Length; i++)
+        {
+            bool close = float.IsFinite(expected[i])
+                ? Math.Abs((double)expected[i] - actual[i]) <= tolerance * magnitudes[i]
+                : expected[i].Equals(actual[i]);
+            Assert.True(close, $"{what}: element {i} is {actual[i]:R} instead of {expected[i]:R} (magnitude {magnitudes[i]})");
+        }
+    }
+}

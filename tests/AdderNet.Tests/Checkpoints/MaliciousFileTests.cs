@@ -1,0 +1,173 @@
+using System.IO.Compression;
+using System.Text;
+using AdderNet.Checkpoints;
+
+namespace AdderNet.Tests.Checkpoints;
+
+/// <summary>Files made to run code, to exhaust memory or to read elsewhere: each is refused in one sentence.</summary>
+public class MaliciousFileTests
+{
+    private const string Proto = "\u0080\u0002";
+
+    // A storage of 4 floats under the key 0, as torch.save names it.
+    private const string Storage = "(X\u0007\0\0\0storagectorch\nFloatStorage\nX\u0001\0\0\0" + "0X\u0003\0\0\0cpuK\u0004tQ";
+
+    // All of it as a tensor.
+    private const string Tensor = $"ctorch._utils\n_rebuild_tensor_v2\n({Storage}K\0(K\u0004t(K\u0001t\u0089}}tR";
+
+    [Theory]
+    [InlineData("posix.system", "cposix\nsystem\nX\u0004\0\0\0true\u0085R.")] // GLOBAL, REDUCE
+    [InlineData("builtins.eval", "X\u0008\0\0\0builtinsX\u0004\0\0\0eval\u0093X\u0001\0\0\0" + "1\u0085R.")] // STACK_GLOBAL
+    [InlineData("os.system", "(X\u0004\0\0\0trueios\nsystem\n.")] // INST
+    [InlineData("subprocess.Popen", "(csubprocess\nPopen\nX\u0004\0\0\0trueo.")] // OBJ
+    [InlineData("torch.load", "ctorch\nload\nX\u0001\0\0\0x\u0085R.")]
+    [InlineData("torch.hub.load", "ctorch.hub\nload\n)R.")]
+    [InlineData("torch._utils._rebuild_device_tensor_from_numpy", "ctorch._utils\n_rebuild_device_tensor_from_numpy\n)R.")]
+    [InlineData("collections.OrderedDict.__class__", "ccollections\nOrderedDict.__class__\n)R.")]
+    [InlineData("torch.jit.unsupported_tensor_ops.execWrapper", "ctorch.jit.unsupported_tensor_ops\nexecWrapper\n)R.")]
+    [InlineData("__builtin__.getattr", "c__builtin__\ngetattr\n(ctorch\nFloatStorage\nX\u0003\0\0\0newtR.")]
+    [InlineData("numpy.core.multiarray.scalar", "cnumpy.core.multiarray\nscalar\n)R.")]
+    public void A_name_that_is_no_tensor_s_is_refused_by_that_name(string name, string program) =>
+        Assert.Contains($"asks for {name}", Refusal(program), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("attributes", "](X\u0001\0\0\0a}tb.")] // BUILD on a list
+    [InlineData("attributes", Storage + "}b.")] // BUILD on a storage
+    [InlineData("no function", "ctorch\nFloatStorage\n)R.")] // a storage class is for naming, not for calling
+    [InlineData("no function", "X\u0001\0\0\0a)R.")]
+    [InlineData("0x82", "\u0082\u0001.")] // EXT1: names by number
+    [InlineData("0x50", "P/etc/passwd\n.")] // PERSID
+    [InlineData("outside", "X\u000b\0\0\0/etc/passwdQ.")] // BINPERSID of something else
+    [InlineData("outside", "(X\u0006\0\0\0moduleNNNNtQ.")]
+    [InlineData("2147483647 bytes", "\u008b\u00ff\u00ff\u00ff\u007f.")]
+    [InlineData("256 bytes", "\u008b\0\u0001\0\0")]
+    [InlineData("end in the middle", "\u008a\u00ff0000.")]
+    [InlineData("end in the middle", "X\u00ff\u00ff\u00ff\u00ffabc.")]
+    [InlineData("end in the middle", "\u008d\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ffabc.")]
+    [InlineData("never remembered", "h\u0005.")]
+    [InlineData("missing from its stack", "(R.")]
+    [InlineData("mark missing", "t.")]
+    [InlineData("missing from its stack", ".")]
+    [InlineData("UTF-8", "X\u0002\0\0\0\u00c3\u0028.")]
+    [InlineData("end in the middle", "}")]
+    public void A_pickle_that_is_no_plain_data_is_refused(string expected, string program) =>
+        Assert.Contains(expected, Refusal(program), StringComparison.Ordinal);
+
+    [Fact]
+    public void Data_that_training_scripts_keep_beside_the_weights_is_passed_over()
+    {
+        string extras = "X\u0004\0\0\0seed\u008a\u0009\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\0" // 2^64 - 1
+            + "X\u0004\0\0\0lossG@\u0009!\u00fbTD-\u0018X\u0004\0\0\0argsNX\u0003\0\0\0raw](C\u0002\0\u0001K\u0001K\u0002\u0086e";
+        string program = $"{Proto}}}(X\u0005\0\0\0model}}X\u0001\0\0\0w{Tensor}s{extras}u.";
+        MemoryStream file = TestFiles.PyTorchZip(TestFiles.Pickle(program), entries: ("archive/data/0", new byte[16]));
+        Assert.Equal(["w"], PyTorchFile.Read(file).Keys);
+    }
+
+    [Fact]
+    public void Nesting_of_any_depth_needs_no_stack()
+    {
+        const int depth = 100_000;
+        Refusal(new string('(', depth) + new string('t', depth) + ".");
+        Refusal(new string(']', depth) + new string('a', depth - 1) + ".");
+    }
+
+    [Fact]
+    public void A_list_of_lists_that_doubles_at_each_step_is_never_expanded()
+    {
+        StringBuilder program = new("]q\0");
+        for (int i = 0; i < 200; i++) program.Append("](h\0h\0e").Append("q\0");
+        Refusal(program + ".");
+    }
+
+    [Fact]
+    public void A_dictionary_that_holds_itself_is_refused() =>
+        Assert.Contains("without tensors", Refusal("}q\0X\u0005\0\0\0modelh\0s."), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData(')')]
+    [InlineData(']')]
+    [InlineData('}')]
+    public void A_million_empty_collections_stay_within_the_budget(char opcode)
+    {
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        Assert.Contains("far more memory", Refusal(new string(opcode, 1_000_000) + "."), StringComparison.Ordinal);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 64L << 20);
+    }
+
+    [Theory]
+    [InlineData("K\0", "K\u0002K\u0002", "K\u0002K\u0001", null)] // the whole storage, in order
+    [InlineData("K\u0001", "K\u0002K\u0002", "K\u0001K\u0001", null)] // overlapping rows inside
+    [InlineData("K\u0001", "K\u0002K\u0002", "K\u0002K\u0001", "outside")] // one element too far
+    [InlineData("K\u0005", "K\0K\u0002", "K\u0002K\u0001", "outside")] // empty, but beyond
+    [InlineData("J\u00ff\u00ff\u00ff\u00ff", "K\u0002K\u0002", "K\u0002K\u0001", "outside")] // offset -1
+    [InlineData("K\u0003", "K\u0002K\u0002", "J\u00ff\u00ff\u00ff\u00ffK\0", "outside")] // stride -1
+    [InlineData("K\0", "K\u0002J\u00ff\u00ff\u00ff\u00ff", "K\u0001K\u0001", "outside")] // size -1
+    [InlineData("K\0", "J\0\0\0@J\0\0\0@", "K\0K\0", "outside")] // 2^60 elements of one
+    [InlineData("K\0", "\u008a\u0008\0\0\0\0\0\0\0@\u008a\u0008\0\0\0\0\0\0\0@", "K\0K\0", "outside")] // 2^124 elements
+    [InlineData("K\0", "K\u0002K\u0002", "\u008a\u0008\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u00ff\u007fK\u0001", "outside")]
+    [InlineData("K\0", "J\0\0\0\u0010K\u0001", "K\0K\u0001", "far more memory")] // 2^28 elements of one
+    [InlineData("K\0", "K\u0002", "K\u0002K\u0001", "arguments")] // more strides than sizes
+    [InlineData("X\u0001\0\0\0a", "K\u0002K\u0002", "K\u0002K\u0001", "arguments")]
+    public void A_tensor_sees_its_storage_and_nothing_else(string offset, string shape, string strides, string? refusal)
+    {
+        string program = $"{Proto}}}X\u0001\0\0\0wctorch._utils\n_rebuild_tensor_v2\n({Storage}{offset}({shape}t({strides}t\u0089}}tRs.";
+        MemoryStream file = TestFiles.PyTorchZip(TestFiles.Pickle(program), entries: ("archive/data/0", new byte[16]));
+        if (refusal is null)
+            Assert.Equal(4, PyTorchFile.Read(file)["w"].Count);
+        else
+            Assert.Contains(refusal, Assert.Throws<CheckpointException>(() => PyTorchFile.Read(file)).Message, StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData(12)]
+    [InlineData(17)]
+    [InlineData(0)]
+    public void A_storage_of_another_size_than_announced_is_refused(int bytes) =>
+        Assert.Contains("not 4 elements", TensorRefusal(("archive/data/0", new byte[bytes])), StringComparison.Ordinal);
+
+    [Theory]
+    [InlineData("../0")]
+    [InlineData("/etc/passwd")]
+    [InlineData("archive/../data/0")]
+    public void Entries_with_other_paths_are_not_what_a_tensor_asks_for(string name) =>
+        Assert.Contains("lacks the entry 'archive/data/0'", TensorRefusal((name, new byte[16])), StringComparison.Ordinal);
+
+    [Fact]
+    public void A_big_endian_file_is_refused() =>
+        Assert.Contains("big-endian", TensorRefusal(("archive/byteorder", "big"u8.ToArray())), StringComparison.Ordinal);
+
+    [Fact]
+    public void A_deflated_entry_that_swells_is_refused_before_it_does()
+    {
+        byte[] pickle = TestFiles.Pickle(Proto + new string('0', 200 << 20));
+        MemoryStream bomb = TestFiles.PyTorchZip(pickle, CompressionLevel.Fastest);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        CheckpointException e = Assert.Throws<CheckpointException>(() => PyTorchFile.Read(bomb));
+        Assert.Contains("far more memory", e.Message, StringComparison.Ordinal);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
+    }
+
+    [Fact]
+    public void A_hostile_name_is_shown_short_and_on_one_line()
+    {
+        string message = Refusal($"c\u001b[31m{new string('x', 5000)}\nsystem\n)R.");
+        Assert.InRange(message.Length, 1, 400);
+        Assert.DoesNotContain('\u001b', message);
+    }
+
+    private static string Refusal(string program)
+    {
+        MemoryStream file = TestFiles.PyTorchZip(TestFiles.Pickle(Proto + program));
+        string message = Assert.Throws<CheckpointException>(() => PyTorchFile.Read(file, "evil.pth")).Message;
+        Assert.StartsWith("evil.pth", message.Replace("Reading ", "", StringComparison.Ordinal), StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', message);
+        return message;
+    }
+
+    private static string TensorRefusal(params (string, byte[])[] entries)
+    {
+        string program = $"{Proto}}}X\u0001\0\0\0w{Tensor}s.";
+        MemoryStream file = TestFiles.PyTorchZip(TestFiles.Pickle(program), entries: entries);
+        return Assert.Throws<CheckpointException>(() => PyTorchFile.Read(file)).Message;
+    }
+}

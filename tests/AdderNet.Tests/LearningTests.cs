@@ -1,0 +1,59 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace AdderNet.Tests;
+
+public class LearningTests
+{
+    private sealed class UserModel : nn.Module<Tensor, Tensor>
+    {
+        private readonly nn.Module<Tensor, Tensor> layers = nn.Sequential(
+            nn.Conv2d(1, 8, 3, padding: 1, bias: false), nn.BatchNorm2d(8), nn.ReLU(),
+            Layers.Adder2d(8, 16, 3, stride: 2, padding: 1), nn.BatchNorm2d(16), nn.ReLU(),
+            nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 4));
+
+        public UserModel() : base(nameof(UserModel)) => RegisterComponents();
+
+        public override Tensor forward(Tensor input) => layers.forward(input);
+    }
+
+    [Fact]
+    public void A_users_model_with_an_adder_layer_learns_to_tell_stripes_apart()
+    {
+        random.manual_seed(1);
+        using var model = new UserModel();
+        using var optimizer = optim.SGD(model.parameters(), 0.05, momentum: 0.9);
+        var scaling = LearningRateScaling.Adaptive();
+        const int Steps = 80;
+        for (int step = 0; step < Steps; step++)
+        {
+            using var scope = NewDisposeScope();
+
+            // The rate falls to nothing, so that BatchNorm's running statistics catch up with the filters.
+            optimizer.ParamGroups.First().LearningRate = 0.05 * (Steps - step) / Steps;
+            var (images, labels) = Stripes(64);
+            optimizer.zero_grad();
+            nn.functional.cross_entropy(model.forward(images), labels).backward();
+            scaling.Apply(model);
+            optimizer.step();
+        }
+
+        using (NewDisposeScope())
+        using (no_grad())
+        {
+            model.eval();
+            var (images, labels) = Stripes(256);
+            double accuracy = model.forward(images).argmax(1).eq(labels).to_type(ScalarType.Float32).mean().item<float>();
+            Assert.InRange(accuracy, 0.95, 1);
+        }
+    }
+
+    /// <summary>Noisy pictures with stripes along rows, columns and both diagonals.</summary>
+    private static (Tensor Images, Tensor Labels) Stripes(int count)
+    {
+        Tensor labels = randint(4, count), y = arange(12).view(1, 12, 1), x = arange(12).view(1, 1, 12);
+        Tensor phases = stack([y + 0 * x, x + 0 * y, x + y, x - y + 12], 1)[0][labels] + randint(4, count).view(-1, 1, 1);
+        Tensor images = (phases.remainder(4) < 2).to_type(ScalarType.Float32) + 0.3 * randn(count, 12, 12);
+        return (images.unsqueeze(1), labels);
+    }
+}

@@ -1,0 +1,106 @@
+using AdderNet.Models;
+using static TorchSharp.torch;
+
+namespace AdderNet.Tests;
+
+public class ModelTests
+{
+    public static TheoryData<string, LayerKind> EveryModel =>
+        new(AdderNetModels.All.SelectMany(m => Enum.GetValues<LayerKind>().Select(k => (m.Name, k))));
+
+    [Theory]
+    [MemberData(nameof(EveryModel))]
+    public void Model_maps_a_batch_to_class_scores_and_learns_in_every_parameter(string name, LayerKind kind)
+    {
+        using var scope = NewDisposeScope();
+        ModelInfo info = AdderNetModels.Find(name);
+        int size = info.InputSize == 224 ? 64 : info.InputSize;
+        using nn.Module<Tensor, Tensor> model = AdderNetModels.Create(name, kind, classes: 7);
+
+        Tensor scores = model.forward(randn(2, info.InputChannels, size, size));
+        scores.square().sum().backward();
+
+        Assert.Equal([2, 7], scores.shape);
+        Assert.All(model.named_parameters(), p => Assert.False(p.parameter.grad is null, p.name));
+    }
+
+    /// <summary>Multiply-accumulates of the paper where ours print the same, and exact counts derived by hand where the paper's are not itemized.</summary>
+    [Theory]
+    [InlineData("lenet5-bn", 416_520, 61_932)]
+    [InlineData("resnet20", 40_813_184, 272_484)]
+    [InlineData("resnet32", 69_124_736, 466_916)]
+    [InlineData("vgg-small", 607_600_640, 4_660_106)]
+    [InlineData("resnet18", 1_814_073_344, 11_689_512 + 2_000)]
+    [InlineData("resnet50", 4_089_184_256, 25_557_032 + 2_000)]
+    public void Operations_and_parameters_are_those_of_the_architecture(string name, long products, long parameters)
+    {
+        ModelInfo info = AdderNetModels.Find(name);
+        using nn.Module<Tensor, Tensor> cnn = AdderNetModels.Create(name, LayerKind.Conv), adder = AdderNetModels.Create(name);
+
+        ModelSummary ofCnn = ModelSummary.Describe(cnn, info.InputChannels, info.InputSize, info.InputSize);
+        ModelSummary ofAdder = ModelSummary.Describe(adder, info.InputChannels, info.InputSize, info.InputSize);
+
+        Assert.Equal((products, products), (ofCnn.Multiplications, ofCnn.Additions));
+        Assert.Equal(2 * products, ofAdder.Additions + ofAdder.Multiplications);
+        Assert.Equal(parameters, ofCnn.Parameters);
+        Assert.Equal(parameters, ofAdder.Parameters);
+        Assert.Equal(parameters, cnn.parameters().Sum(p => p.numel()));
+    }
+
+    [Theory]
+    [InlineData("resnet32", 69.12e6, 0.01e6)]
+    [InlineData("resnet18", 1.8e9, 0.05e9)]
+    [InlineData("resnet20", 41.17e6, 0.4e6)]
+    public void Multiply_accumulates_are_the_papers(string name, double paper, double within)
+    {
+        ModelInfo info = AdderNetModels.Find(name);
+        using nn.Module<Tensor, Tensor> cnn = AdderNetModels.Create(name, LayerKind.Conv);
+
+        Assert.InRange(
+            ModelSummary.Describe(cnn, info.InputChannels, info.InputSize, info.InputSize).Multiplications, paper - within, paper + within);
+    }
+
+    [Fact]
+    public void Only_the_first_convolution_and_the_classifier_of_an_adder_model_multiply()
+    {
+        using nn.Module<Tensor, Tensor> model = AdderNetModels.Create("resnet20");
+
+        ModelSummary summary = ModelSummary.Describe(model, 3, 32, 32);
+
+        Assert.Equal(["conv1", "fc"], summary.Layers.Where(l => l.Multiplications > 0).Select(l => l.Name));
+    }
+
+    [Fact]
+    public void Describing_a_model_leaves_its_mode_and_statistics_alone()
+    {
+        using nn.Module<Tensor, Tensor> model = AdderNetModels.Create("lenet5-bn");
+        float[] before = model.state_dict()["bn1.running_mean"].data<float>().ToArray();
+
+        ModelSummary.Describe(model, 1, 32, 32);
+        ModelSummary.Describe(model, 1, 32, 32);
+
+        Assert.True(model.training);
+        Assert.Equal(before, model.state_dict()["bn1.running_mean"].data<float>().ToArray());
+    }
+
+    [Fact]
+    public void State_dict_names_are_the_official_repositorys()
+    {
+        using nn.Module<Tensor, Tensor> model = AdderNetModels.Create("resnet20");
+
+        var names = model.state_dict().Keys;
+
+        Assert.Superset(
+            new HashSet<string>
+            {
+                "conv1.weight", "bn1.running_var", "layer1.0.conv1.adder", "layer2.0.downsample.0.adder", "layer2.0.downsample.1.weight",
+                "layer3.2.bn2.bias", "fc.weight", "bn2.num_batches_tracked",
+            },
+            names.ToHashSet());
+        Assert.Equal([10, 64, 1, 1], model.state_dict()["fc.weight"].shape);
+    }
+
+    [Fact]
+    public void Unknown_name_is_answered_with_those_there_are() =>
+        Assert.Contains("resnet20", Assert.Throws<ArgumentException>(() => AdderNetModels.Find("resnet21")).Message);
+}

@@ -1,0 +1,8 @@
+using AdderNet.Training.Tests;
+
+// The number of threads and the random generator belong to the process, so that tests that train take turns.
+[assembly: Xunit.v3.Parallelization(Mode = Xunit.Sdk.ParallelMode.None)]
+
+return args is [CrashTests.HelperArgument, var folder]
+    ? CrashTests.TrainForEver(folder)
+    : await Xunit.MicrosoftTestingPlatform.TestPlatformTestFramework.RunAsync(args, (builder, arguments) => { });

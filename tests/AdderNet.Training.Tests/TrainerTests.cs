@@ -1,0 +1,196 @@
+using AdderNet.Data;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace AdderNet.Training.Tests;
+
+public class TrainerTests
+{
+    [Fact]
+    public void A_users_model_with_an_adder_layer_learns()
+    {
+        using TempFolder folder = new();
+        TrainingResult result = Small.Run(folder["run"], Small.Recipe with { Epochs = 12 });
+        Assert.False(result.Interrupted);
+        Assert.Equal(12, result.History.Count);
+        Assert.True(result.Last!.TrainLoss < 0.5 * result.History[0].TrainLoss, $"{result.History[0].TrainLoss} fell only to {result.Last.TrainLoss}");
+        Assert.True(result.Best!.TestTop1 > 0.8, $"test accuracy {result.Best.TestTop1}");
+        Assert.All(result.History, e => Assert.InRange(e.TestTop5, e.TestTop1, 1.0));
+    }
+
+    [Fact]
+    public void A_model_of_the_paper_learns_from_its_name()
+    {
+        using TempFolder folder = new();
+        Recipe recipe = Small.Recipe with { Model = "lenet5-bn", Epochs = 3, TrainAugmentation = Small.Plain with { Resize = 32 }, TestAugmentation = Small.Plain with { Resize = 32 } };
+        using RunFolder run = RunFolder.Create(folder["run"], recipe);
+        using Trainer trainer = new(run, Small.Train, Small.Test);
+        TrainingResult result = trainer.Run(cancel: TestContext.Current.CancellationToken);
+        Assert.True(result.Last!.TrainLoss < 0.8 * result.History[0].TrainLoss);
+
+        using TrainedModel model = TrainedModel.Load(folder["run"], CheckpointChoice.Last);
+        using Loader loader = new(Small.Test, model.Preparation, 16, shuffle: false, seed: 0);
+        EvaluationResult measured = Evaluation.Run(model.Model, loader, cancel: TestContext.Current.CancellationToken);
+        Assert.Equal((result.Last.TestLoss, result.Last.TestTop1, 40), (measured.Loss, measured.Top1, measured.Count));
+        Assert.Equal(Small.Test.ClassNames, model.ClassNames);
+        Assert.Equal(result.Last, model.Metrics);
+    }
+
+    [Fact]
+    public void Two_epochs_and_two_more_after_resuming_equal_four_straight_to_the_bit()
+    {
+        using TempFolder folder = new();
+        TrainingResult straight = Small.Run(folder["straight"]);
+        TrainingResult first = Small.Run(folder["resumed"], stop: p => p is { Epoch: 3, Phase: TrainingPhase.Train, Batch: 2 });
+        Assert.True(first.Interrupted);
+        Assert.Equal(2, first.History.Count);
+        TrainingResult second = Small.Run(folder["resumed"]);
+        Assert.False(second.Interrupted);
+        Assert.Equal(Small.WithoutTimes(straight.History), Small.WithoutTimes(second.History));
+        Assert.Equal(Small.State(folder["straight"]), Small.State(folder["resumed"]));
+        Assert.Equal(first.History, second.History.Take(2));
+    }
+
+    [Fact]
+    public void With_several_threads_resuming_is_exact_too()
+    {
+        using TempFolder folder = new();
+        RunOptions options = new() { Threads = 3 };
+        Small.Run(folder["straight"], options: options);
+        Small.Run(folder["resumed"], options: options, stop: p => p is { Epoch: 2, Phase: TrainingPhase.Test });
+        Small.Run(folder["resumed"]);
+        Assert.Equal(Small.State(folder["straight"]), Small.State(folder["resumed"]));
+    }
+
+    [Fact]
+    public void Without_momentum_and_with_a_last_batch_of_one_image_resuming_is_exact_too()
+    {
+        using TempFolder folder = new();
+        Recipe recipe = Small.Recipe with { Epochs = 2, BatchSize = 19, Momentum = 0, Nesterov = false, WarmupEpochs = 1, Scaling = GradientScaling.Increased };
+        Small.Run(folder["straight"], recipe);
+        Small.Run(folder["resumed"], recipe, stop: p => p.Epoch == 2);
+        Small.Run(folder["resumed"]);
+        Assert.Equal(Small.State(folder["straight"]), Small.State(folder["resumed"]));
+    }
+
+    [Fact]
+    public void What_libtorch_refuses_is_told_in_one_line()
+    {
+        using TempFolder folder = new();
+        using RunFolder run = RunFolder.Create(folder["run"], Small.Recipe);
+        using Trainer trainer = new(run, Small.Train, Small.Test, () => nn.Sequential(("flat", nn.Flatten()), ("fc", nn.Linear(63, 4))));
+        TrainingException e = Assert.Throws<TrainingException>(() => trainer.Run(cancel: TestContext.Current.CancellationToken));
+        Assert.StartsWith("libtorch failed: mat1 and mat2 shapes cannot be multiplied", e.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', e.Message);
+    }
+
+    [Fact]
+    public void Another_seed_gives_another_model()
+    {
+        using TempFolder folder = new();
+        Recipe recipe = Small.Recipe with { Epochs = 1 };
+        Small.Run(folder["one"], recipe);
+        Small.Run(folder["two"], recipe with { Seed = 2 });
+        Assert.NotEqual(Small.State(folder["one"]), Small.State(folder["two"]));
+    }
+
+    [Fact]
+    public void Cancelling_stops_after_the_batch_in_flight()
+    {
+        using TempFolder folder = new();
+        List<TrainingProgress> reports = [];
+        TrainingResult result = Small.Run(folder["run"], stop: p =>
+        {
+            reports.Add(p);
+            return p.Batch == 2;
+        });
+        Assert.True(result.Interrupted);
+        Assert.Empty(result.History);
+        Assert.Equal(2, reports.Count);
+    }
+
+    [Fact]
+    public void Progress_tells_of_every_batch_the_time_left_and_the_saved_epoch()
+    {
+        using TempFolder folder = new();
+        List<TrainingProgress> reports = [];
+        Small.Run(folder["run"], Small.Recipe with { Epochs = 2 }, stop: p =>
+        {
+            reports.Add(p);
+            return false;
+        });
+        Assert.Equal(2 * (6 + 3 + 1), reports.Count);
+        Assert.Equal(Enumerable.Range(1, 6), reports.Where(p => p is { Epoch: 2, Phase: TrainingPhase.Train }).Select(p => p.Batch));
+        Assert.All(reports, p => Assert.True(p.TimeLeft >= TimeSpan.Zero && p.ImagesPerSecond > 0 && p.Loss > 0));
+        Assert.Equal(TimeSpan.Zero, reports[^1].TimeLeft);
+        Assert.Equal([1, 2], reports.Where(p => p.Completed is not null).Select(p => p.Completed!.Epoch));
+        Assert.True(reports.First(p => p.Completed is not null).IsBest);
+    }
+
+    [Fact]
+    public void Micro_batches_sum_to_the_gradient_of_the_whole_batch()
+    {
+        // Without BatchNorm and dropout, whose results depend on the piece, the pieces must add up.
+        static nn.Module<Tensor, Tensor> Model() => nn.Sequential(("adder", Layers.Adder2d(1, 4, 3)), ("flat", nn.Flatten()), ("fc", nn.Linear(4 * 36, 4)));
+        using TempFolder folder = new();
+        float[][] Train(string name, int pieces)
+        {
+            using RunFolder run = RunFolder.Create(folder[name], Small.Recipe with { Epochs = 1, LearningRate = 0.001, BatchSize = 20, MicroBatches = pieces }, new RunOptions { Threads = 1 });
+            using Trainer trainer = new(run, Small.Train, Small.Test, Model);
+            trainer.Run(cancel: TestContext.Current.CancellationToken);
+            return [.. trainer.Model.parameters().Select(p => p.data<float>().ToArray())];
+        }
+
+        foreach ((float[] whole, float[] pieces) in Train("whole", 1).Zip(Train("pieces", 3)))
+        {
+            for (int i = 0; i < whole.Length; i++)
+            {
+                Assert.Equal(whole[i], pieces[i], 1e-5f * (1 + Math.Abs(whole[i])));
+            }
+        }
+    }
+
+    [Fact]
+    public void Memory_does_not_grow_over_epochs()
+    {
+        using TempFolder folder = new();
+        List<long> live = [];
+        Small.Run(folder["run"], Small.Recipe with { Epochs = 8 }, new RunOptions { Threads = 1, DetectAnomaly = true }, p =>
+        {
+            if (p.Completed is not null)
+            {
+                // Tensors that only a finalizer would free count as a leak, so it gets no chance here.
+                live.Add(Tensor.TotalCount);
+            }
+
+            return false;
+        });
+        Assert.Equal(8, live.Count);
+        Assert.All(live.Skip(2), n => Assert.Equal(live[1], n));
+    }
+
+    [Fact]
+    public void A_model_with_too_few_outputs_is_named_as_the_reason()
+    {
+        using TempFolder folder = new();
+        using RunFolder run = RunFolder.Create(folder["run"], Small.Recipe);
+        using Trainer trainer = new(run, Small.Train, Small.Test, () => nn.Sequential(("flat", nn.Flatten()), ("fc", nn.Linear(64, 3))));
+        TrainingException e = Assert.Throws<TrainingException>(() => trainer.Run(cancel: TestContext.Current.CancellationToken));
+        Assert.StartsWith("There is a label 3, but the model tells only 3 classes apart", e.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Evaluation_leaves_the_models_mode_and_statistics_alone()
+    {
+        using nn.Module<Tensor, Tensor> model = Small.Model();
+        model.train();
+        using Loader loader = new(Small.Test, Small.Plain, 16, shuffle: false, seed: 0);
+        float[] before = Statistics();
+        EvaluationResult result = Evaluation.Run(model, loader, cancel: TestContext.Current.CancellationToken);
+        Assert.Equal(40, result.Count);
+        Assert.True(model.training);
+        Assert.Equal(before, Statistics());
+
+        float[] Statistics() => [.. model.buffers().Where(b => b.dtype == ScalarType.Float32).SelectMany(b => b.data<float>().ToArray())];
+    }
+}
