@@ -24,7 +24,9 @@ internal readonly record struct Chunk(int Segment, int Segments, nint FilterStar
 /// </summary>
 internal unsafe struct Window
 {
-    private const int ChunkLength = 256;
+    // 256 elements in one float32 sum put the official ResNet-20's logits 1.4e-3 off (most inputs are 0 behind a ReLU, so a
+    // filter's rounding errors agree at all pixels and do not average out); 128 put them where any summation order does, 0.8e-3.
+    private const int ChunkLength = 128;
     private const int PatchBytes = 192 * 1024;
 
     public int Channels, Groups, Rows, TileRows, TileCols, RowTiles, ColTiles;
