@@ -44,12 +44,22 @@ internal static class AdderTensors
         return AsNchw(gradX);
     }
 
+    /// <summary>dL/dF with X - F, of the filters' shape.</summary>
+    public static Tensor WeightGradient(AdderShape shape, Tensor input, Tensor filters, Tensor gradOutput) =>
+        FiltersGradient(shape, input, filters, gradOutput, AdderKernel.WeightGradient);
+
     /// <summary>dL/dF with sgn(X - F), of the filters' shape.</summary>
-    public static Tensor SignWeightGradient(AdderShape shape, Tensor input, Tensor filters, Tensor gradOutput)
+    public static Tensor SignWeightGradient(AdderShape shape, Tensor input, Tensor filters, Tensor gradOutput) =>
+        FiltersGradient(shape, input, filters, gradOutput, AdderKernel.SignWeightGradient);
+
+    private delegate void FiltersGradientKernel(
+        AdderShape shape, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, ReadOnlySpan<float> gradY, Span<float> gradFilters);
+
+    private static Tensor FiltersGradient(AdderShape shape, Tensor input, Tensor filters, Tensor gradOutput, FiltersGradientKernel kernel)
     {
         using Tensor x = ChannelsLast(input), f = filters.contiguous(), g = ChannelsLast(gradOutput);
         Tensor gradF = empty_like(f);
-        AdderKernel.SignWeightGradient(shape, Floats(x), Floats(f), Floats(g), Floats(gradF));
+        kernel(shape, Floats(x), Floats(f), Floats(g), Floats(gradF));
         return gradF;
     }
 

@@ -5,10 +5,13 @@ namespace AdderNet;
 
 /// <summary>
 /// dL/dF = sum of g * (X - F) over all windows (equation 5) = (the weight gradient of an ordinary convolution) - F * (sum of g per
-/// filter). The first part is libtorch's own, oneDNN underneath.
+/// filter). Over many windows of many channels our kernel computes both at once; elsewhere libtorch's convolution gradient is faster.
 /// </summary>
 internal static class FullPrecisionGradient
 {
+    /// <summary>Measured: below either, libtorch wins (docs/performance.md).</summary>
+    private const int ManyWindows = 2048, ManyChannels = 16;
+
     private static readonly Lazy<jit.CompilationUnit> Compiled = new(() => jit.compile(
         """
         def weight_gradient(g: Tensor, x: Tensor, w: Tensor, sh: int, sw: int, ph: int, pw: int, dh: int, dw: int, groups: int):
@@ -19,6 +22,11 @@ internal static class FullPrecisionGradient
 
     /// <summary>The gradient, of the filters' shape [O, C / groups, kernel rows, kernel columns].</summary>
     public static Tensor Compute(AdderShape s, Tensor input, Tensor filters, Tensor gradOutput) =>
+        (long)s.N * s.OutH * s.OutW >= ManyWindows && s.GroupC >= ManyChannels
+            ? AdderTensors.WeightGradient(s, input, filters, gradOutput)
+            : LibtorchGradient(s, input, filters, gradOutput);
+
+    private static Tensor LibtorchGradient(AdderShape s, Tensor input, Tensor filters, Tensor gradOutput) =>
         (Tensor)Compiled.Value.invoke(
             "weight_gradient", gradOutput, input, filters, s.StrideH, s.StrideW, s.PaddingH, s.PaddingW, s.DilationH, s.DilationW, s.Groups);
 }
