@@ -86,17 +86,7 @@ internal static unsafe class InputGradientKernel
         }
 
         int packs = job.Phases * job.Vectors;
-        if ((long)shape.FiltersLength < 1 << 15)
-        {
-            for (int i = 0; i < packs; i++)
-            {
-                Pack(lanes, &job, i);
-            }
-        }
-        else
-        {
-            WorkerPool.Run(packs, PackBody(width), &job);
-        }
+        WorkerPool.Run(packs, PackBody(width), &job, shape.FiltersLength < 1 << 15);
 
         WorkerPool.Run(tasks, Body(width), &job);
     }
@@ -170,32 +160,40 @@ internal static unsafe class InputGradientKernel
         _ => &Pack<SimdScalar, float>,
     };
 
+    /// <summary>Packs one phase's filters for one vector of input channels, in the order (row, column, output channel).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Pack<TOps, TVec>(void* context, int index)
         where TOps : struct, ISimd<TVec>
-        where TVec : struct => Pack(TOps.Lanes, (Job*)context, index);
-
-    /// <summary>Packs one phase's filters for one vector of input channels, in the order (row, column, output channel).</summary>
-    private static void Pack(int lanes, Job* job, int index)
+        where TVec : struct
     {
+        Job* job = (Job*)context;
         ref readonly Phase phase = ref job->Phase[index / job->Vectors];
-        int vector = index % job->Vectors, c0 = vector % job->GroupVectors * lanes;
+        int vector = index % job->Vectors, c0 = vector % job->GroupVectors * TOps.Lanes, outputs = job->GroupO;
         int kernel = job->KernelH * job->KernelW, tapsY = phase.Window.Y.Taps, tapsX = phase.Window.X.Taps;
-        int channels = Math.Min(lanes, job->GroupC - c0), filterC = job->Depthwise ? 1 : job->GroupC;
-        float* to = phase.Filters + (nint)vector * lanes * tapsY * tapsX * job->GroupO;
-        for (int ty = 0; ty < tapsY; ty++)
-            for (int tx = 0; tx < tapsX; tx++)
+        int channels = Math.Min(TOps.Lanes, job->GroupC - c0), filterC = job->Depthwise ? 1 : job->GroupC;
+        float* start = phase.Filters + (nint)vector * TOps.Lanes * tapsY * tapsX * outputs;
+        for (int o = 0; o < outputs; o++)
+        {
+            nint filter = job->Depthwise ? c0 : ((nint)(vector / job->GroupVectors) * outputs + o) * filterC + c0;
+            float* to = start + (nint)o * TOps.Lanes;
+            for (int ty = 0; ty < tapsY; ty++)
             {
-                int tap = (phase.FirstI - ty * phase.StepI) * job->KernelW + phase.FirstJ - tx * phase.StepJ;
-                for (int o = 0; o < job->GroupO; o++, to += lanes)
+                for (int tx = 0; tx < tapsX; tx++, to += (nint)outputs * TOps.Lanes)
                 {
-                    nint filter = job->Depthwise ? c0 : ((nint)(vector / job->GroupVectors) * job->GroupO + o) * filterC + c0;
+                    int tap = (phase.FirstI - ty * phase.StepI) * job->KernelW + phase.FirstJ - tx * phase.StepJ, c = 0;
                     float* from = job->Filters + filter * kernel + tap;
-                    for (int c = 0; c < lanes; c++)
+                    for (; c < channels; c++)
                     {
-                        to[c] = c < channels ? from[(nint)c * kernel] : 0;
+                        to[c] = from[(nint)c * kernel];
+                    }
+
+                    for (; c < TOps.Lanes; c++)
+                    {
+                        to[c] = 0;
                     }
                 }
             }
+        }
     }
 
     /// <summary>One task: a tile of input pixels of one phase, and some or all vectors of input channels.</summary>
@@ -221,7 +219,7 @@ internal static unsafe class InputGradientKernel
         carver = new(Scratch.ForTask(carver.Size));
         buffers = new(ref carver, window, TOps.Lanes);
 
-        float* source = window.Gather(tile, job->GradY, buffers.Patch, buffers.Offsets, out int patchRows);
+        float* source = window.Gather(tile, job->GradY, buffers.Patch, buffers.Offsets, buffers.Places, out int patchRows);
         for (int i = 0; i < Slack; i++)
         {
             buffers.Offsets[pixels + i] = buffers.Offsets[pixels - 1];
@@ -239,13 +237,14 @@ internal static unsafe class InputGradientKernel
             if (job->Depthwise)
             {
                 DepthwiseSums<TOps, TVec>(phase, vector, at, buffers);
+                ReplaceNaN<TOps, TVec>(job, phase, tile, vector, buffers);
             }
             else
             {
                 if (group != vector / job->GroupVectors)
                 {
                     group = vector / job->GroupVectors;
-                    WindowSums<TOps, TVec>.Compute(window, at, buffers.Offsets, pixels, patchRows, buffers.ChannelSums, buffers.WindowSums);
+                    WindowSums<TOps, TVec>.Compute(window, at, buffers.Offsets, buffers.Places, pixels, patchRows, buffers.ChannelSums, buffers.WindowSums);
                 }
 
                 Sums<TOps, TVec, TSize, FastForm>(job, phase, vector, at, buffers, buffers.Sums, pixels);
@@ -253,10 +252,10 @@ internal static unsafe class InputGradientKernel
                 {
                     Sums<TOps, TVec, TSize, PlainForm>(job, phase, vector, at, buffers, buffers.PlainSums, pixels);
                     Merge<TOps, TVec>(buffers, pixels);
+                    ReplaceNaN<TOps, TVec>(job, phase, tile, vector, buffers);
                 }
             }
 
-            ReplaceNaN<TOps, TVec>(job, phase, tile, vector, buffers);
             CopyOut<TOps, TVec>(job->GradX + first, buffers.Pixels, buffers.Sums, pixels, channels);
         }
     }
@@ -468,6 +467,7 @@ internal static unsafe class InputGradientKernel
     {
         public readonly float* Patch, ChannelSums, WindowSums, X, Sums, PlainSums;
         public readonly nint* Offsets, Pixels;
+        public readonly int* Places;
         public readonly int Count;
 
         public Buffers(ref Carver carver, in Window window, int lanes)
@@ -475,12 +475,13 @@ internal static unsafe class InputGradientKernel
             int pixels = window.MaxPixels + Slack;
             Count = window.MaxPixels;
             Offsets = carver.Take<nint>(pixels);
+            Places = carver.Take<int>(pixels);
             Pixels = carver.Take<nint>(pixels);
             WindowSums = carver.Take<float>(pixels);
             X = carver.Take<float>(pixels * lanes);
             Sums = carver.Take<float>(pixels * lanes);
             PlainSums = carver.Take<float>(pixels * lanes);
-            ChannelSums = carver.Take<float>(window.PatchPixels);
+            ChannelSums = carver.Take<float>(WindowSums<Simd128, Vector128<float>>.ScratchLength(window));
             Patch = carver.Take<float>(window.PatchLength);
         }
     }

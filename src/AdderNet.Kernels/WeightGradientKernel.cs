@@ -139,7 +139,7 @@ internal static unsafe class WeightGradientKernel
         for (; tile < end; tile++)
         {
             Tile at = window.Locate(tile);
-            float* source = window.Gather(at, job->X, buffers.Patch, buffers.Offsets, out _);
+            float* source = window.Gather(at, job->X, buffers.Patch, buffers.Offsets, null, out _);
             nint* g = buffers.GradOffsets;
             for (int i = 0; i < at.Rows; i++)
                 for (int j = 0; j < at.Cols; j++)

@@ -132,9 +132,10 @@ internal unsafe struct Window
 
     /// <summary>
     /// Prepares a tile's windows: writes each destination pixel's offset and returns the base these and the segments are
-    /// relative to. <paramref name="rows"/> receives the number of patch rows filled.
+    /// relative to. <paramref name="rows"/> receives the number of patch rows filled, and <paramref name="places"/>, unless
+    /// null, the pixels' offsets counted in patch pixels.
     /// </summary>
-    public readonly float* Gather(Tile tile, float* source, float* patch, nint* offsets, out int rows)
+    public readonly float* Gather(Tile tile, float* source, float* patch, nint* offsets, int* places, out int rows)
     {
         int row = tile.Row, end = tile.Row + tile.Rows;
         rows = 0;
@@ -146,6 +147,7 @@ internal unsafe struct Window
             float* from = source + image * imageLength;
             int top = y * Y.Stride + Y.Origin, left = tile.Col * X.Stride + X.Origin;
             nint start, step;
+            int copies = 0;
             if (InPlace)
             {
                 step = (nint)X.Size * Channels;
@@ -155,18 +157,29 @@ internal unsafe struct Window
             {
                 step = Pitch;
                 start = (nint)rows * Pitch;
-                int copies = Y.TapStep > 1 ? Y.Taps : (count - 1) * Y.Stride + Y.Taps;
+                copies = Y.TapStep > 1 ? Y.Taps : (count - 1) * Y.Stride + Y.Taps;
                 for (int i = 0; i < copies; i++)
                 {
                     CopyRow(from, top + i * Y.TapStep, left, X.Extent(tile.Cols), patch + (nint)rows++ * Pitch);
                 }
             }
 
+            int width = Pitch / Channels;
             for (int i = 0; i < count; i++)
+            {
+                nint offset = start + i * Y.Stride * step;
+                int place = (rows - copies + i * Y.Stride) * width;
                 for (int j = 0; j < tile.Cols; j++)
                 {
-                    *offsets++ = start + i * Y.Stride * step + (nint)j * X.Stride * Channels;
+                    *offsets++ = offset;
+                    offset += (nint)X.Stride * Channels;
+                    if (places != null)
+                    {
+                        *places++ = place;
+                        place += X.Stride;
+                    }
                 }
+            }
 
             row += count;
         }
