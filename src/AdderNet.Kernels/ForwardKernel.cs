@@ -43,6 +43,11 @@ internal static unsafe class ForwardKernel
     public static void Run(
         AdderShape shape, FilterLayout layout, float* x, float* filters, float* packed, float* y, in AdderEpilogue epilogue)
     {
+        if (shape.SeesWholeImages)
+        {
+            shape = shape.OfWholeImages;
+        }
+
         Axis vertical = new(shape.OutH, shape.H, -shape.PaddingH, shape.StrideH, shape.KernelH, shape.DilationH);
         Axis horizontal = new(shape.OutW, shape.W, -shape.PaddingW, shape.StrideW, shape.KernelW, shape.DilationW);
         int threads = KernelThreads.Count;
@@ -180,7 +185,7 @@ internal static unsafe class ForwardKernel
         {
             Chunk chunk = job->Chunks[i];
             Segment* from = job->Segments + chunk.Segment, to = from + chunk.Segments;
-            float* f = filters + chunk.FilterStart * lanes;
+            float* f = filters + from->Filter * lanes;
             for (int p = 0; p < pixels;)
             {
                 int left = pixels - p;

@@ -17,11 +17,10 @@ internal static unsafe class InputGradientTile<TOps, TVec>
     /// <param name="source">The gradient at the output; what the offsets are relative to.</param>
     /// <param name="offsets">Of the tile's pixels.</param>
     /// <param name="x">Inputs [Pixels, Lanes].</param>
-    /// <param name="sums">Totals [Pixels, Lanes]: set by the first chunk, increased by the others.</param>
-    /// <param name="first">Whether this is the first chunk.</param>
+    /// <param name="sums">Totals [Pixels, Lanes], which this adds to.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run<TSize, TForm>(
-        float* filters, Segment* segment, Segment* end, float* source, nint* offsets, float* x, float* sums, bool first)
+        float* filters, Segment* segment, Segment* end, float* source, nint* offsets, float* x, float* sums)
         where TSize : struct, ITileSize
         where TForm : struct, IForm
     {
@@ -86,14 +85,14 @@ internal static unsafe class InputGradientTile<TOps, TVec>
         }
         while (++segment < end);
 
-        Put<TSize>(sums, 0, a0, first);
-        Put<TSize>(sums, 1, a1, first);
-        Put<TSize>(sums, 2, a2, first);
-        Put<TSize>(sums, 3, a3, first);
-        Put<TSize>(sums, 4, a4, first);
-        Put<TSize>(sums, 5, a5, first);
-        Put<TSize>(sums, 6, a6, first);
-        Put<TSize>(sums, 7, a7, first);
+        Put<TSize>(sums, 0, a0);
+        Put<TSize>(sums, 1, a1);
+        Put<TSize>(sums, 2, a2);
+        Put<TSize>(sums, 3, a3);
+        Put<TSize>(sums, 4, a4);
+        Put<TSize>(sums, 5, a5);
+        Put<TSize>(sums, 6, a6);
+        Put<TSize>(sums, 7, a7);
     }
 
     /// <summary>HardTanh(f - x), NaN where either is.</summary>
@@ -120,13 +119,13 @@ internal static unsafe class InputGradientTile<TOps, TVec>
         TOps.MulAdd(TForm.Plain ? HardTanh(f, low) : TOps.Min(high, TOps.Max(low, f)), TOps.Create(*g), sum);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Put<TSize>(float* sums, int pixel, TVec a, bool first)
+    private static void Put<TSize>(float* sums, int pixel, TVec a)
         where TSize : struct, ITileSize
     {
         if (pixel < TSize.Rows)
         {
             float* at = sums + pixel * TOps.Lanes;
-            TOps.Store(at, first ? a : TOps.Add(TOps.Load(at), a));
+            TOps.Store(at, TOps.Add(TOps.Load(at), a));
         }
     }
 }

@@ -11,12 +11,12 @@ internal readonly record struct Axis(int Count, int Size, int Origin, int Stride
     public int Extent(int destinations) => (destinations - 1) * Stride + (Taps - 1) * TapStep + 1;
 }
 
-/// <summary>A run of floats that source pixel windows and packed filters both hold contiguously.</summary>
-internal readonly record struct Segment(nint Source, nint Length);
+/// <summary>A run of floats that source pixel windows and packed filters both hold contiguously: where it starts in either.</summary>
+internal readonly record struct Segment(nint Source, nint Length, nint Filter);
 
 /// <summary>Segments summed up in registers before they join the totals: few enough for float32 to stay accurate and their
 /// filters to stay in the first-level cache.</summary>
-internal readonly record struct Chunk(int Segment, int Segments, nint FilterStart);
+internal readonly record struct Chunk(int Segment, int Segments);
 
 /// <summary>
 /// How destination pixels see a channels-last source, cut into tiles of destination pixels that one task handles with
@@ -110,11 +110,11 @@ internal unsafe struct Window
                 int from = (int)((long)RunLength * piece / pieces), to = (int)((long)RunLength * (piece + 1) / pieces);
                 if (count == 0 || inChunk + to - from > ChunkLength)
                 {
-                    chunks[count++] = new Chunk(segment, 0, filter);
+                    chunks[count++] = new Chunk(segment, 0);
                     inChunk = 0;
                 }
 
-                segments[segment++] = new Segment(RunStart(run) + from, to - from);
+                segments[segment++] = new Segment(RunStart(run) + from, to - from, filter);
                 chunks[count - 1] = chunks[count - 1] with { Segments = segment - chunks[count - 1].Segment };
                 inChunk += to - from;
                 filter += to - from;
