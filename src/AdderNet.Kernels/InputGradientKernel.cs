@@ -108,26 +108,26 @@ internal static unsafe class InputGradientKernel
         job.Phase = carver.Take<Phase>(job.Phases);
         int tasks = 0, phases = 0, threads = KernelThreads.Count;
         for (int row = 0; row < Math.Min(shape.StrideH, shape.H); row++)
-        for (int col = 0; col < Math.Min(shape.StrideW, shape.W); col++)
-        {
-            Axis y = PhaseAxis(shape.H, shape.OutH, shape.KernelH, shape.StrideH, shape.PaddingH, shape.DilationH, row, out int firstI, out int stepI);
-            Axis x = PhaseAxis(shape.W, shape.OutW, shape.KernelW, shape.StrideW, shape.PaddingW, shape.DilationW, col, out int firstJ, out int stepJ);
-            Phase phase = new() { Row = row, Col = col, FirstTask = tasks, FirstI = firstI, FirstJ = firstJ, StepI = stepI, StepJ = stepJ };
-            if (y.Taps * x.Taps > 0)
+            for (int col = 0; col < Math.Min(shape.StrideW, shape.W); col++)
             {
-                phase.Window = new Window(shape.N, shape.O, shape.Groups, y, x, TilePixels, threads == 1 ? 1 : 4 * threads, job.Depthwise);
-                phase.Segments = carver.Take<Segment>(phase.Window.MaxSegments);
-                phase.Chunks = carver.Take<Chunk>(phase.Window.MaxSegments);
-                phase.Filters = carver.Take<float>((long)job.Vectors * lanes * y.Taps * x.Taps * job.GroupO);
-                phase.Splits = threads == 1 ? 1 : Math.Min(job.Vectors, Window.Ceiling(4 * threads, phase.Window.Tiles));
-                tasks = checked(tasks + phase.Window.Tiles * phase.Splits);
-            }
+                Axis y = PhaseAxis(shape.H, shape.OutH, shape.KernelH, shape.StrideH, shape.PaddingH, shape.DilationH, row, out int firstI, out int stepI);
+                Axis x = PhaseAxis(shape.W, shape.OutW, shape.KernelW, shape.StrideW, shape.PaddingW, shape.DilationW, col, out int firstJ, out int stepJ);
+                Phase phase = new() { Row = row, Col = col, FirstTask = tasks, FirstI = firstI, FirstJ = firstJ, StepI = stepI, StepJ = stepJ };
+                if (y.Taps * x.Taps > 0)
+                {
+                    phase.Window = new Window(shape.N, shape.O, shape.Groups, y, x, TilePixels, threads == 1 ? 1 : 4 * threads, job.Depthwise);
+                    phase.Segments = carver.Take<Segment>(phase.Window.MaxSegments);
+                    phase.Chunks = carver.Take<Chunk>(phase.Window.MaxSegments);
+                    phase.Filters = carver.Take<float>((long)job.Vectors * lanes * y.Taps * x.Taps * job.GroupO);
+                    phase.Splits = threads == 1 ? 1 : Math.Min(job.Vectors, Window.Ceiling(4 * threads, phase.Window.Tiles));
+                    tasks = checked(tasks + phase.Window.Tiles * phase.Splits);
+                }
 
-            if (!measuring)
-            {
-                job.Phase[phases++] = phase;
+                if (!measuring)
+                {
+                    job.Phase[phases++] = phase;
+                }
             }
-        }
 
         return tasks;
     }
@@ -183,19 +183,19 @@ internal static unsafe class InputGradientKernel
         int channels = Math.Min(lanes, job->GroupC - c0), filterC = job->Depthwise ? 1 : job->GroupC;
         float* to = phase.Filters + (nint)vector * lanes * tapsY * tapsX * job->GroupO;
         for (int ty = 0; ty < tapsY; ty++)
-        for (int tx = 0; tx < tapsX; tx++)
-        {
-            int tap = (phase.FirstI - ty * phase.StepI) * job->KernelW + phase.FirstJ - tx * phase.StepJ;
-            for (int o = 0; o < job->GroupO; o++, to += lanes)
+            for (int tx = 0; tx < tapsX; tx++)
             {
-                nint filter = job->Depthwise ? c0 : ((nint)(vector / job->GroupVectors) * job->GroupO + o) * filterC + c0;
-                float* from = job->Filters + filter * kernel + tap;
-                for (int c = 0; c < lanes; c++)
+                int tap = (phase.FirstI - ty * phase.StepI) * job->KernelW + phase.FirstJ - tx * phase.StepJ;
+                for (int o = 0; o < job->GroupO; o++, to += lanes)
                 {
-                    to[c] = c < channels ? from[(nint)c * kernel] : 0;
+                    nint filter = job->Depthwise ? c0 : ((nint)(vector / job->GroupVectors) * job->GroupO + o) * filterC + c0;
+                    float* from = job->Filters + filter * kernel + tap;
+                    for (int c = 0; c < lanes; c++)
+                    {
+                        to[c] = c < channels ? from[(nint)c * kernel] : 0;
+                    }
                 }
             }
-        }
     }
 
     /// <summary>One task: a tile of input pixels of one phase, and some or all vectors of input channels.</summary>
@@ -387,21 +387,21 @@ internal static unsafe class InputGradientKernel
             float* f = filters;
             sum = zero;
             for (int i = 0; i < y.Taps; i++)
-            for (int j = 0; j < x.Taps; j++, f += TOps.Lanes * job->GroupO)
-            {
-                int row = top + i * y.TapStep, col = left + j * x.TapStep;
-                if ((uint)row >= (uint)y.Size || (uint)col >= (uint)x.Size)
+                for (int j = 0; j < x.Taps; j++, f += TOps.Lanes * job->GroupO)
                 {
-                    continue;
-                }
+                    int row = top + i * y.TapStep, col = left + j * x.TapStep;
+                    if ((uint)row >= (uint)y.Size || (uint)col >= (uint)x.Size)
+                    {
+                        continue;
+                    }
 
-                float* from = g + ((nint)row * x.Size + col) * phase->Window.Channels;
-                for (int o = 0; o < job->GroupO; o++)
-                {
-                    TVec weight = job->Depthwise ? Partial<TOps, TVec>(from, job->GroupC - vector * TOps.Lanes) : TOps.Create(from[o]);
-                    sum = TOps.MulAdd(weight, InputGradientTile<TOps, TVec>.HardTanh(TOps.Load(f + o * TOps.Lanes), at), sum);
+                    float* from = g + ((nint)row * x.Size + col) * phase->Window.Channels;
+                    for (int o = 0; o < job->GroupO; o++)
+                    {
+                        TVec weight = job->Depthwise ? Partial<TOps, TVec>(from, job->GroupC - vector * TOps.Lanes) : TOps.Create(from[o]);
+                        sum = TOps.MulAdd(weight, InputGradientTile<TOps, TVec>.HardTanh(TOps.Load(f + o * TOps.Lanes), at), sum);
+                    }
                 }
-            }
 
             TOps.Store(buffers.Sums + p * TOps.Lanes, sum);
         }

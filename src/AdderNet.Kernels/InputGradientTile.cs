@@ -94,7 +94,7 @@ internal static unsafe class InputGradientTile<TOps, TVec>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TVec Clamp<TForm>(TVec f, TVec low, TVec high)
         where TForm : struct, IForm =>
-        TForm.Plain ? HardTanh(f, low) : TOps.Min(TOps.Max(f, low), high);
+        TForm.Plain ? HardTanh(f, low) : TOps.Min(high, TOps.Max(low, f));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Put<TSize>(float* sums, int pixel, TVec a, bool first)

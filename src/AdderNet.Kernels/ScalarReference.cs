@@ -11,12 +11,12 @@ internal static class ScalarReference
     {
         int at = 0;
         for (int n = 0; n < s.N; n++)
-        for (int oy = 0; oy < s.OutH; oy++)
-        for (int ox = 0; ox < s.OutW; ox++)
-        for (int o = 0; o < s.O; o++)
-        {
-            y[at++] = Output(s, x, filters, n, oy, ox, o);
-        }
+            for (int oy = 0; oy < s.OutH; oy++)
+                for (int ox = 0; ox < s.OutW; ox++)
+                    for (int o = 0; o < s.O; o++)
+                    {
+                        y[at++] = Output(s, x, filters, n, oy, ox, o);
+                    }
     }
 
     /// <summary>One output element, as the formula says it: also what a sum that left the float range is recomputed by.</summary>
@@ -24,15 +24,15 @@ internal static class ScalarReference
     {
         double sum = 0;
         for (int i = 0; i < s.KernelH; i++)
-        for (int j = 0; j < s.KernelW; j++)
-        {
-            int pixel = Pixel(s, n, oy, ox, i, j);
-            for (int c = 0; c < s.GroupC; c++)
+            for (int j = 0; j < s.KernelW; j++)
             {
-                float a = pixel < 0 ? 0 : x[pixel * s.C + o / s.GroupO * s.GroupC + c];
-                sum += Math.Abs((double)a - filters[Filter(s, o, c, i, j)]);
+                int pixel = Pixel(s, n, oy, ox, i, j);
+                for (int c = 0; c < s.GroupC; c++)
+                {
+                    float a = pixel < 0 ? 0 : x[pixel * s.C + o / s.GroupO * s.GroupC + c];
+                    sum += Math.Abs((double)a - filters[Filter(s, o, c, i, j)]);
+                }
             }
-        }
 
         return (float)-sum;
     }
@@ -44,22 +44,22 @@ internal static class ScalarReference
         double[] sums = new double[gradX.Length];
         int at = 0;
         for (int n = 0; n < s.N; n++)
-        for (int oy = 0; oy < s.OutH; oy++)
-        for (int ox = 0; ox < s.OutW; ox++)
-        for (int o = 0; o < s.O; o++)
-        {
-            double g = gradY[at++];
-            for (int i = 0; i < s.KernelH; i++)
-            for (int j = 0; j < s.KernelW; j++)
-            {
-                int pixel = Pixel(s, n, oy, ox, i, j);
-                for (int c = 0; c < s.GroupC && pixel >= 0; c++)
-                {
-                    int k = pixel * s.C + o / s.GroupO * s.GroupC + c;
-                    sums[k] += g * Math.Clamp((double)filters[Filter(s, o, c, i, j)] - x[k], -1, 1);
-                }
-            }
-        }
+            for (int oy = 0; oy < s.OutH; oy++)
+                for (int ox = 0; ox < s.OutW; ox++)
+                    for (int o = 0; o < s.O; o++)
+                    {
+                        double g = gradY[at++];
+                        for (int i = 0; i < s.KernelH; i++)
+                            for (int j = 0; j < s.KernelW; j++)
+                            {
+                                int pixel = Pixel(s, n, oy, ox, i, j);
+                                for (int c = 0; c < s.GroupC && pixel >= 0; c++)
+                                {
+                                    int k = pixel * s.C + o / s.GroupO * s.GroupC + c;
+                                    sums[k] += g * Math.Clamp((double)filters[Filter(s, o, c, i, j)] - x[k], -1, 1);
+                                }
+                            }
+                    }
 
         for (int k = 0; k < sums.Length; k++)
         {
@@ -73,12 +73,12 @@ internal static class ScalarReference
     {
         int at = 0;
         for (int o = 0; o < s.O; o++)
-        for (int c = 0; c < s.GroupC; c++)
-        for (int i = 0; i < s.KernelH; i++)
-        for (int j = 0; j < s.KernelW; j++)
-        {
-            gradFilters[at++] = FilterElementGradient(s, x, filters, gradY, sign, o, c, i, j);
-        }
+            for (int c = 0; c < s.GroupC; c++)
+                for (int i = 0; i < s.KernelH; i++)
+                    for (int j = 0; j < s.KernelW; j++)
+                    {
+                        gradFilters[at++] = FilterElementGradient(s, x, filters, gradY, sign, o, c, i, j);
+                    }
     }
 
     /// <summary>The gradient of one filter element, as the formula says it.</summary>
@@ -88,17 +88,17 @@ internal static class ScalarReference
         double f = filters[Filter(s, o, c, i, j)], sum = 0;
         int at = o;
         for (int n = 0; n < s.N; n++)
-        for (int oy = 0; oy < s.OutH; oy++)
-        for (int ox = 0; ox < s.OutW; ox++, at += s.O)
-        {
-            int pixel = Pixel(s, n, oy, ox, i, j);
-            double d = (pixel < 0 ? 0 : x[pixel * s.C + o / s.GroupO * s.GroupC + c]) - f;
-            sum += gradY[at] * (sign && !double.IsNaN(d) ? Math.Sign(d) : d);
-            if (double.IsNaN(sum))
-            {
-                return float.NaN;
-            }
-        }
+            for (int oy = 0; oy < s.OutH; oy++)
+                for (int ox = 0; ox < s.OutW; ox++, at += s.O)
+                {
+                    int pixel = Pixel(s, n, oy, ox, i, j);
+                    double d = (pixel < 0 ? 0 : x[pixel * s.C + o / s.GroupO * s.GroupC + c]) - f;
+                    sum += gradY[at] * (sign && !double.IsNaN(d) ? Math.Sign(d) : d);
+                    if (double.IsNaN(sum))
+                    {
+                        return float.NaN;
+                    }
+                }
 
         return (float)sum;
     }

@@ -26,6 +26,9 @@ internal sealed unsafe class Scratch
     /// <summary>Bytes that all threads' scratch holds now.</summary>
     public static long TotalBytes => Volatile.Read(ref total);
 
+    /// <summary>Bytes that the calling thread's scratch holds now.</summary>
+    public static long ThreadBytes => (long)((ofTask?.size ?? 0) + (ofCall?.size ?? 0));
+
     /// <summary>Memory for one task, valid until this thread's next task asks for its own.</summary>
     public static void* ForTask(nint bytes) => (ofTask ??= new Scratch()).Get((nuint)bytes);
 

@@ -142,10 +142,10 @@ internal static unsafe class WeightGradientKernel
             float* source = window.Gather(at, job->X, buffers.Patch, buffers.Offsets, out _);
             nint* g = buffers.GradOffsets;
             for (int i = 0; i < at.Rows; i++)
-            for (int j = 0; j < at.Cols; j++)
-            {
-                *g++ = ((nint)(at.Row + i) * window.X.Count + at.Col + j) * job->O;
-            }
+                for (int j = 0; j < at.Cols; j++)
+                {
+                    *g++ = ((nint)(at.Row + i) * window.X.Count + at.Col + j) * job->O;
+                }
 
             AddGradients<TOps, TVec>(job->GradY, buffers.GradOffsets, at.Pixels, gradSums, from, to);
             if (job->Depthwise)
@@ -209,12 +209,12 @@ internal static unsafe class WeightGradientKernel
         }
 
         for (int run = 0; run < job->Window.Runs; run++)
-        for (int c = 0; c < job->O; c += TOps.Lanes)
-        {
-            int at = run * job->Run + c;
-            WeightGradientTile<TOps, TVec>.RunDepthwise<TKind>(
-                source + job->Window.RunStart(run) + c, buffers.Offsets, buffers.GradPatch + c, gradOffsets, pixels, sums + at, job->Packed + at);
-        }
+            for (int c = 0; c < job->O; c += TOps.Lanes)
+            {
+                int at = run * job->Run + c;
+                WeightGradientTile<TOps, TVec>.RunDepthwise<TKind>(
+                    source + job->Window.RunStart(run) + c, buffers.Offsets, buffers.GradPatch + c, gradOffsets, pixels, sums + at, job->Packed + at);
+            }
     }
 
     /// <summary>Adds up g for each output channel.</summary>
@@ -268,11 +268,11 @@ internal static unsafe class WeightGradientKernel
         new Span<float>(job->Packed, rows * job->Stride).Clear();
         float* from = job->Filters;
         for (int o = 0; o < job->O; o++)
-        for (int c = 0; c < job->GroupC; c++)
-        for (int tap = 0; tap < job->Taps; tap++)
-        {
-            job->Packed[Place(job, o, c, tap)] = *from++;
-        }
+            for (int c = 0; c < job->GroupC; c++)
+                for (int tap = 0; tap < job->Taps; tap++)
+                {
+                    job->Packed[Place(job, o, c, tap)] = *from++;
+                }
     }
 
     /// <summary>Adds up the parts for one output channel, in order, and brings the elements into the filters' order.</summary>
@@ -289,17 +289,17 @@ internal static unsafe class WeightGradientKernel
         float* filter = job->Filters + (nint)o * job->GroupC * job->Taps;
         float* to = job->GradFilters + (nint)o * job->GroupC * job->Taps;
         for (int c = 0; c < job->GroupC; c++)
-        for (int tap = 0; tap < job->Taps; tap++)
-        {
-            float* from = job->Sums + Place(job, o, c, tap);
-            float sum = 0;
-            for (int part = 0; part < job->Parts; part++, from += partLength)
+            for (int tap = 0; tap < job->Taps; tap++)
             {
-                sum += *from;
-            }
+                float* from = job->Sums + Place(job, o, c, tap);
+                float sum = 0;
+                for (int part = 0; part < job->Parts; part++, from += partLength)
+                {
+                    sum += *from;
+                }
 
-            *to++ = job->Sign ? sum : sum - *filter++ * gradSum;
-        }
+                *to++ = job->Sign ? sum : sum - *filter++ * gradSum;
+            }
     }
 
     /// <summary>With NaN, infinity or overflow about, g * X - F * g is not g * (X - F): such elements are taken from the formula itself.</summary>
@@ -307,16 +307,16 @@ internal static unsafe class WeightGradientKernel
     {
         float* at = job->GradFilters;
         for (int o = 0; o < shape.O; o++)
-        for (int c = 0; c < shape.GroupC; c++)
-        for (int tap = 0; tap < job->Taps; tap++, at++)
-        {
-            if (!float.IsFinite(*at))
-            {
-                *at = ScalarReference.FilterElementGradient(
-                    shape, new(job->X, shape.XLength), new(job->Filters, shape.FiltersLength), new(job->GradY, shape.YLength), false,
-                    o, c, tap / shape.KernelW, tap % shape.KernelW);
-            }
-        }
+            for (int c = 0; c < shape.GroupC; c++)
+                for (int tap = 0; tap < job->Taps; tap++, at++)
+                {
+                    if (!float.IsFinite(*at))
+                    {
+                        *at = ScalarReference.FilterElementGradient(
+                            shape, new(job->X, shape.XLength), new(job->Filters, shape.FiltersLength), new(job->GradY, shape.YLength), false,
+                            o, c, tap / shape.KernelW, tap % shape.KernelW);
+                    }
+                }
     }
 
     /// <summary>A task's arrays.</summary>

@@ -107,20 +107,20 @@ internal unsafe struct Window
         int pieces = Ceiling(RunLength, ChunkLength), segment = 0, count = 0, inChunk = 0;
         nint filter = 0;
         for (int run = 0; run < Runs; run++)
-        for (int piece = 0; piece < pieces; piece++)
-        {
-            int from = (int)((long)RunLength * piece / pieces), to = (int)((long)RunLength * (piece + 1) / pieces);
-            if (count == 0 || inChunk + to - from > ChunkLength)
+            for (int piece = 0; piece < pieces; piece++)
             {
-                chunks[count++] = new Chunk(segment, 0, filter);
-                inChunk = 0;
-            }
+                int from = (int)((long)RunLength * piece / pieces), to = (int)((long)RunLength * (piece + 1) / pieces);
+                if (count == 0 || inChunk + to - from > ChunkLength)
+                {
+                    chunks[count++] = new Chunk(segment, 0, filter);
+                    inChunk = 0;
+                }
 
-            segments[segment++] = new Segment(RunStart(run) + from, to - from);
-            chunks[count - 1] = chunks[count - 1] with { Segments = segment - chunks[count - 1].Segment };
-            inChunk += to - from;
-            filter += to - from;
-        }
+                segments[segment++] = new Segment(RunStart(run) + from, to - from);
+                chunks[count - 1] = chunks[count - 1] with { Segments = segment - chunks[count - 1].Segment };
+                inChunk += to - from;
+                filter += to - from;
+            }
 
         return count;
     }
@@ -165,10 +165,10 @@ internal unsafe struct Window
             }
 
             for (int i = 0; i < count; i++)
-            for (int j = 0; j < tile.Cols; j++)
-            {
-                *offsets++ = start + i * Y.Stride * step + (nint)j * X.Stride * Channels;
-            }
+                for (int j = 0; j < tile.Cols; j++)
+                {
+                    *offsets++ = start + i * Y.Stride * step + (nint)j * X.Stride * Channels;
+                }
 
             row += count;
         }

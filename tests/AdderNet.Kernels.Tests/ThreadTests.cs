@@ -1,0 +1,180 @@
+using CsCheck;
+
+namespace AdderNet.Kernels.Tests;
+
+/// <summary>These change the number of threads of the whole process, so they run on their own.</summary>
+[CollectionDefinition(nameof(ThreadTests), DisableParallelization = true)]
+[Collection(nameof(ThreadTests))]
+public sealed class ThreadTests : IDisposable
+{
+    private readonly int before = KernelThreads.Count;
+
+    public void Dispose() => KernelThreads.Count = before;
+
+    [Fact]
+    public void Results_are_the_same_bit_for_bit_whatever_the_number_of_threads()
+    {
+        Gen.Select(Layers.Shapes, Gen.Int).Sample(Same, iter: 150, threads: 1);
+        Same(new AdderShape(2, 100, 9, 9, 130, 3, 3) { PaddingH = 1, PaddingW = 1 }, 1);
+        Same(new AdderShape(9, 16, 17, 17, 20, 3, 3) { PaddingH = 1, PaddingW = 1, StrideH = 2, StrideW = 2 }, 2);
+        Same(new AdderShape(1, 600, 2, 2, 70, 1, 1), 3);
+
+        static void Same(AdderShape shape, int seed)
+        {
+            // Some inputs are large and some not finite, so that the slow paths are part of it.
+            float[] x = Layers.Random(shape.XLength, seed, 20), filters = Layers.Random(shape.FiltersLength, ~seed);
+            float[] gradY = Layers.Random(shape.YLength, seed + 1);
+            x[0] = float.PositiveInfinity;
+            float[][] one = Results(1);
+            foreach (int threads in new[] { 2, 3, 7 })
+            {
+                Assert.Equal(one.SelectMany(r => r).Select(BitConverter.SingleToInt32Bits), Results(threads).SelectMany(r => r).Select(BitConverter.SingleToInt32Bits));
+            }
+
+            float[][] Results(int threads)
+            {
+                KernelThreads.Count = threads;
+                float[] y = new float[shape.YLength], gradX = new float[shape.XLength];
+                float[] gradFilters = new float[shape.FiltersLength], signs = new float[shape.FiltersLength];
+                AdderKernel.Forward(shape, x, filters, y);
+                AdderKernel.InputGradient(shape, x, filters, gradY, gradX);
+                AdderKernel.WeightGradient(shape, x, filters, gradY, gradFilters);
+                AdderKernel.SignWeightGradient(shape, x, filters, gradY, signs);
+                return [y, gradX, gradFilters, signs];
+            }
+        }
+    }
+
+    [Fact]
+    public void Calls_from_many_threads_at_once_do_not_disturb_each_other()
+    {
+        KernelThreads.Count = 3;
+        AdderShape shape = new(3, 16, 12, 12, 24, 3, 3) { PaddingH = 1, PaddingW = 1 };
+        float[] x = Layers.Random(shape.XLength, 1), filters = Layers.Random(shape.FiltersLength, 2);
+        float[] expected = new float[shape.YLength];
+        AdderKernel.Forward(shape, x, filters, expected);
+        Thread[] users = [.. Enumerable.Range(0, 6).Select(_ => new Thread(() =>
+        {
+            float[] y = new float[shape.YLength];
+            for (int i = 0; i < 50; i++)
+            {
+                Array.Clear(y);
+                AdderKernel.Forward(shape, x, filters, y);
+                if (!y.SequenceEqual(expected))
+                {
+                    Volatile.Write(ref wrong, true);
+                }
+            }
+        }))];
+        Array.ForEach(users, u => u.Start());
+        Array.ForEach(users, u => u.Join());
+        Assert.False(wrong);
+    }
+
+    private bool wrong;
+
+    [Fact]
+    public unsafe void Every_task_runs_once()
+    {
+        KernelThreads.Count = 4;
+        int[] counts = new int[1000];
+        fixed (int* at = counts)
+        {
+            for (int round = 1; round <= 200; round++)
+            {
+                WorkerPool.Run(counts.Length, &Count, at);
+                Assert.All(counts, c => Assert.Equal(round, c));
+            }
+        }
+
+        static void Count(void* context, int task) => Interlocked.Increment(ref ((int*)context)[task]);
+    }
+
+    [Fact]
+    public unsafe void An_exception_on_a_worker_reaches_the_caller_and_the_workers_live_on()
+    {
+        KernelThreads.Count = 4;
+        for (int round = 0; round < 50; round++)
+        {
+            Assert.Equal("task 500", Assert.Throws<InvalidOperationException>(() => WorkerPool.Run(1000, &Fail, null)).Message);
+        }
+
+        Every_task_runs_once();
+
+        static void Fail(void* context, int task)
+        {
+            if (task == 500)
+            {
+                throw new InvalidOperationException($"task {task}");
+            }
+        }
+    }
+
+    [Theory]
+    [InlineData(1)]
+    [InlineData(2)]
+    public void A_call_in_steady_state_allocates_nothing_and_its_memory_does_not_grow_with_the_batch(int threads)
+    {
+        KernelThreads.Count = threads;
+        AdderShape shape = new(2, 32, 20, 20, 48, 3, 3) { PaddingH = 1, PaddingW = 1 };
+        AdderShape large = shape with { N = 40 };
+        float[] filters = Layers.Random(shape.FiltersLength, 2);
+        float[] x = Layers.Random(large.XLength, 1), y = new float[large.YLength], gradX = new float[large.XLength], gradFilters = new float[large.FiltersLength];
+
+        // The same task shapes in a small and a large batch: scratch must be the same once all threads have worked.
+        for (int i = 0; i < 20; i++)
+        {
+            Step(shape with { N = 10 });
+        }
+
+        long scratch = Scratch.TotalBytes, managed = GC.GetAllocatedBytesForCurrentThread(), total = GC.GetTotalAllocatedBytes(true);
+        for (int i = 0; i < 10; i++)
+        {
+            Step(large);
+        }
+
+        // A record a step is the shape itself; nothing else may be allocated, on no thread.
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - managed, 0, 0);
+        Assert.InRange(GC.GetTotalAllocatedBytes(true) - total, 0, 20_000);
+        Assert.InRange(Scratch.TotalBytes - scratch, long.MinValue, 0);
+        Assert.InRange(Scratch.ThreadBytes, 1, 8L << 20);
+
+        // [O, K, pixels] would take this much.
+        Assert.True((long)large.YLength * large.FilterLength * sizeof(float) > 400L << 20);
+
+        void Step(AdderShape s)
+        {
+            AdderKernel.Forward(s, x.AsSpan(0, s.XLength), filters, y.AsSpan(0, s.YLength));
+            AdderKernel.InputGradient(s, x.AsSpan(0, s.XLength), filters, y.AsSpan(0, s.YLength), gradX.AsSpan(0, s.XLength));
+            AdderKernel.WeightGradient(s, x.AsSpan(0, s.XLength), filters, y.AsSpan(0, s.YLength), gradFilters);
+            AdderKernel.SignWeightGradient(s, x.AsSpan(0, s.XLength), filters, y.AsSpan(0, s.YLength), gradFilters);
+        }
+    }
+
+    [Theory]
+    [InlineData(8, 512, 7, 512, 3, 1)]
+    [InlineData(2, 64, 224, 8, 7, 1)]
+    [InlineData(1, 256, 65, 16, 3, 12)]
+    [InlineData(1, 8, 1000, 8, 3, 1)]
+    public void Working_memory_stays_within_a_few_megabytes_beside_a_copy_of_the_filters(int n, int c, int size, int o, int kernel, int dilation)
+    {
+        KernelThreads.Count = 1;
+        AdderShape shape = new(n, c, size, size, o, kernel, kernel)
+        {
+            PaddingH = kernel / 2 * dilation,
+            PaddingW = kernel / 2 * dilation,
+            DilationH = dilation,
+            DilationW = dilation,
+        };
+        long used = 0;
+        Thread fresh = new(() =>
+        {
+            float[] x = new float[shape.XLength], filters = new float[shape.FiltersLength], y = new float[shape.YLength];
+            AdderKernel.Forward(shape, x, filters, y);
+            used = Scratch.ThreadBytes;
+        });
+        fresh.Start();
+        fresh.Join();
+        Assert.InRange(used, 1, (4L << 20) + shape.FiltersLength * sizeof(float));
+    }
+}
