@@ -58,6 +58,16 @@ public sealed record AdderShape(int N, int C, int H, int W, int O, int KernelH, 
     /// <summary>Floats in the output.</summary>
     public int YLength => checked(N * OutH * OutW * O);
 
+    /// <summary>
+    /// Whether each filter covers a whole image. Such a layer is the same as one whose images are single pixels of
+    /// <see cref="XLength"/> / N channels, in the order (row, column, channel) that packed filters have anyway.
+    /// </summary>
+    internal bool SeesWholeImages =>
+        Groups == 1 && KernelH == H && KernelW == W && KernelH * KernelW > 1 && PaddingH + PaddingW == 0 && DilationH == 1 && DilationW == 1;
+
+    /// <summary>The layer of single pixels that <see cref="SeesWholeImages"/> speaks of.</summary>
+    internal AdderShape OfWholeImages => new(N, C * H * W, 1, 1, O, 1, 1);
+
     private static int OutSize(int size, int kernel, int stride, int padding, int dilation) =>
         (int)((size + 2L * padding - dilation * (kernel - 1L) - 1) / stride) + 1;
 

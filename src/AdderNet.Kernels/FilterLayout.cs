@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace AdderNet.Kernels;
 
 /// <summary>
@@ -61,28 +63,48 @@ internal readonly unsafe struct FilterLayout
     public int PanelOutputs(int panel) => Math.Min(2 * Lanes, Outputs - panel % GroupPanels * 2 * Lanes);
 
     /// <summary>Packs one panel of filters [O, C / Groups, KernelH, KernelW].</summary>
-    public void Pack(float* filters, float* packed, int panel)
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public void Pack<TOps, TVec>(float* filters, float* packed, int panel)
+        where TOps : struct, ISimd<TVec>
+        where TVec : struct
     {
-        int lanes = PanelVectors(panel) * Lanes, outputs = PanelOutputs(panel);
-        float* sums = packed + SumsStart + PaddedOutput(panel);
-        float* from = filters + (nint)Output(panel) * Elements;
-        packed += (nint)PaddedOutput(panel) * Elements;
-        for (int o = 0; o < lanes; o++)
+        int lanes = PanelVectors(panel) * TOps.Lanes, outputs = PanelOutputs(panel);
+        float* from = filters + (nint)Output(panel) * Elements, start = packed + (nint)PaddedOutput(panel) * Elements;
+        for (int c = 0; c < groupC; c++)
         {
-            double sum = 0;
-            for (int c = 0; c < groupC; c++)
+            // A row of the panel at a time: whole cache lines are written.
+            float* to = start + (nint)c * lanes;
+            for (int t = 0; t < taps; t++, from++, to += (nint)groupC * lanes)
             {
-                float* to = packed + (nint)c * lanes + o;
-                for (int t = 0; t < taps; t++)
+                int o = 0;
+                for (; o < outputs; o++)
                 {
-                    float f = o < outputs ? *from++ : 0;
-                    *to = f;
-                    sum += f;
-                    to += (nint)groupC * lanes;
+                    to[o] = from[(nint)o * Elements];
+                }
+
+                for (; o < lanes; o++)
+                {
+                    to[o] = 0;
                 }
             }
+        }
 
-            sums[o] = (float)sum;
+        for (int v = 0; v < lanes; v += TOps.Lanes)
+        {
+            // In parts, so that the sum over many elements stays accurate.
+            TVec sum = TOps.Create(0);
+            for (int k = 0; k < Elements; k += 256)
+            {
+                TVec part = TOps.Create(0);
+                for (int i = k; i < Math.Min(k + 256, Elements); i++)
+                {
+                    part = TOps.Add(part, TOps.Load(start + (nint)i * lanes + v));
+                }
+
+                sum = TOps.Add(sum, part);
+            }
+
+            TOps.Store(packed + SumsStart + PaddedOutput(panel) + v, sum);
         }
     }
 

@@ -22,6 +22,8 @@ internal static unsafe class ForwardKernel
         public float* Ones;
         public int ChunkCount, Splits, O;
         public bool Relu;
+
+        public readonly bool NoEpilogue => Scale == null && Shift == null && Residual == null && !Relu;
     }
 
     private struct PackJob
@@ -34,23 +36,18 @@ internal static unsafe class ForwardKernel
     public static void Pack(FilterLayout layout, float* filters, float* packed)
     {
         PackJob job = new() { Layout = layout, From = filters, To = packed };
-        if (layout.SumsStart < 1 << 15)
-        {
-            for (int i = 0; i < layout.Panels; i++)
-            {
-                layout.Pack(filters, packed, i);
-            }
-        }
-        else
-        {
-            WorkerPool.Run(layout.Panels, &PackPanel, &job);
-        }
+        WorkerPool.Run(layout.Panels, PackBody(layout.Width), &job, layout.SumsStart < 1 << 15);
     }
 
     /// <summary>Computes the forward pass from filters [O, C / Groups, KernelH, KernelW] or, where that is null, from packed ones.</summary>
     public static void Run(
         AdderShape shape, FilterLayout layout, float* x, float* filters, float* packed, float* y, in AdderEpilogue epilogue)
     {
+        if (shape.SeesWholeImages)
+        {
+            shape = shape.OfWholeImages;
+        }
+
         Axis vertical = new(shape.OutH, shape.H, -shape.PaddingH, shape.StrideH, shape.KernelH, shape.DilationH);
         Axis horizontal = new(shape.OutW, shape.W, -shape.PaddingW, shape.StrideW, shape.KernelW, shape.DilationW);
         int threads = KernelThreads.Count;
@@ -105,10 +102,20 @@ internal static unsafe class ForwardKernel
         _ => &Tile<SimdScalar, float>,
     };
 
-    private static void PackPanel(void* context, int panel)
+    private static delegate*<void*, int, void> PackBody(VectorWidth width) => width switch
+    {
+        VectorWidth.Vector512 => &Pack<Simd512, Vector512<float>>,
+        VectorWidth.Vector256 => &Pack<Simd256, Vector256<float>>,
+        VectorWidth.Vector128 => &Pack<Simd128, Vector128<float>>,
+        _ => &Pack<SimdScalar, float>,
+    };
+
+    private static void Pack<TOps, TVec>(void* context, int panel)
+        where TOps : struct, ISimd<TVec>
+        where TVec : struct
     {
         PackJob* job = (PackJob*)context;
-        job->Layout.Pack(job->From, job->To, panel);
+        job->Layout.Pack<TOps, TVec>(job->From, job->To, panel);
     }
 
     /// <summary>One task: a tile of output pixels, and some or all panels of output channels.</summary>
@@ -127,7 +134,7 @@ internal static unsafe class ForwardKernel
         carver = new(Scratch.ForTask(carver.Size));
         buffers = new(ref carver, window, TOps.Lanes);
 
-        float* source = window.Gather(tile, job->X, buffers.Patch, buffers.Offsets, out int patchRows);
+        float* source = window.Gather(tile, job->X, buffers.Patch, buffers.Offsets, buffers.Places, out int patchRows);
         for (int i = 0; i < Slack; i++)
         {
             buffers.Offsets[pixels + i] = buffers.Offsets[pixels - 1];
@@ -150,11 +157,14 @@ internal static unsafe class ForwardKernel
             if (group != panel / layout.GroupPanels)
             {
                 group = panel / layout.GroupPanels;
-                WindowSums<TOps, TVec>.Compute(window, at, buffers.Offsets, pixels, patchRows, buffers.ChannelSums, buffers.WindowSums);
+                WindowSums<TOps, TVec>.Compute(window, at, buffers.Offsets, buffers.Places, pixels, patchRows, buffers.ChannelSums, buffers.WindowSums);
             }
 
             Sums<TOps, TVec, FastForm>(job, panel, at, buffers.Offsets, buffers.Sums, pixels);
-            if (!Finish<TOps, TVec>(job, panel, tile, buffers.WindowSums, buffers.Sums, null))
+            bool whole = job->NoEpilogue && layout.PanelOutputs(panel) == layout.PanelVectors(panel) * TOps.Lanes;
+            if (!(whole
+                ? FinishWhole<TOps, TVec>(job, panel, tile, buffers.WindowSums, buffers.Sums)
+                : Finish<TOps, TVec>(job, panel, tile, buffers.WindowSums, buffers.Sums, null)))
             {
                 // NaN, infinity or overflow: the identity behind FastForm does not hold there, so take |x - f| itself.
                 Sums<TOps, TVec, PlainForm>(job, panel, at, buffers.Offsets, buffers.AbsoluteSums, pixels);
@@ -175,7 +185,7 @@ internal static unsafe class ForwardKernel
         {
             Chunk chunk = job->Chunks[i];
             Segment* from = job->Segments + chunk.Segment, to = from + chunk.Segments;
-            float* f = filters + chunk.FilterStart * lanes;
+            float* f = filters + from->Filter * lanes;
             for (int p = 0; p < pixels;)
             {
                 int left = pixels - p;
@@ -238,6 +248,38 @@ internal static unsafe class ForwardKernel
                 TOps.Store(to + 3 * lanes, a3);
             }
         }
+    }
+
+    /// <summary>Turns a panel's sums into outputs where there is no epilogue; false where one is not finite.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static bool FinishWhole<TOps, TVec>(Job* job, int panel, Tile tile, float* windowSums, float* maximum)
+        where TOps : struct, ISimd<TVec>
+        where TVec : struct
+    {
+        int vectors = job->Layout.PanelVectors(panel), stride = job->O;
+        float* filterSums = job->Filters + job->Layout.SumsStart + job->Layout.PaddedOutput(panel);
+        TVec zero = TOps.Create(0), minusTwo = TOps.Create(-2), check = zero;
+        TVec f = TOps.Load(filterSums), g = vectors == 2 ? TOps.Load(filterSums + TOps.Lanes) : zero;
+        for (int row = 0; row < tile.Rows; row++)
+        {
+            float* to = job->Y + ((nint)(tile.Row + row) * job->Window.X.Count + tile.Col) * stride + job->Layout.Output(panel);
+            for (int col = 0; col < tile.Cols; col++, to += stride)
+            {
+                TVec sum = TOps.Create(*windowSums++), y = TOps.MulAdd(TOps.Load(maximum), minusTwo, TOps.Add(sum, f));
+                TOps.Store(to, y);
+                check = TOps.MulAdd(y, zero, check);
+                maximum += TOps.Lanes;
+                if (vectors == 2)
+                {
+                    y = TOps.MulAdd(TOps.Load(maximum), minusTwo, TOps.Add(sum, g));
+                    TOps.Store(to + TOps.Lanes, y);
+                    check = TOps.MulAdd(y, zero, check);
+                    maximum += TOps.Lanes;
+                }
+            }
+        }
+
+        return TOps.AllZero(check);
     }
 
     /// <summary>
@@ -339,15 +381,17 @@ internal static unsafe class ForwardKernel
     {
         public readonly float* Patch, ChannelSums, WindowSums, Sums, AbsoluteSums;
         public readonly nint* Offsets;
+        public readonly int* Places;
 
         public Buffers(ref Carver carver, in Window window, int lanes)
         {
             int pixels = window.MaxPixels + Slack;
             Offsets = carver.Take<nint>(pixels);
+            Places = carver.Take<int>(pixels);
             WindowSums = carver.Take<float>(pixels);
             Sums = carver.Take<float>(pixels * 2 * lanes);
             AbsoluteSums = carver.Take<float>(pixels * 2 * lanes);
-            ChannelSums = carver.Take<float>(window.PatchPixels);
+            ChannelSums = carver.Take<float>(WindowSums<Simd128, Vector128<float>>.ScratchLength(window));
             Patch = carver.Take<float>(window.PatchLength);
         }
     }

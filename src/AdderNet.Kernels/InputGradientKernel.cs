@@ -18,7 +18,7 @@ internal static unsafe class InputGradientKernel
     private struct Phase
     {
         public Window Window;
-        public int Row, Col, FirstTask, Splits, ChunkCount;
+        public int Row, Col, Tasks, Splits, ChunkCount;
 
         // Tap t of the phase is tap First - t * Step of the filter.
         public int FirstI, FirstJ, StepI, StepJ;
@@ -30,7 +30,7 @@ internal static unsafe class InputGradientKernel
     private struct Job
     {
         public float* X, GradY, GradX, Filters;
-        public int H, W, C, Vectors, GroupVectors, GroupC, GroupO, KernelH, KernelW, StrideH, StrideW, Phases;
+        public int H, W, C, Vectors, GroupVectors, GroupC, GroupO, Kernel, KernelW, FilterC, StrideH, StrideW, Phases;
         public bool Depthwise;
         public Phase* Phase;
     }
@@ -38,7 +38,12 @@ internal static unsafe class InputGradientKernel
     /// <summary>Computes dL/dX = sum of g * HardTanh(F - X).</summary>
     public static void Run(AdderShape shape, VectorWidth width, float* x, float* filters, float* gradY, float* gradX)
     {
-        int lanes = (int)width;
+        int lanes = (int)width, filterC = shape.GroupC, kernel = shape.KernelH * shape.KernelW;
+        if (shape.SeesWholeImages)
+        {
+            shape = shape.OfWholeImages;
+        }
+
         bool depthwise = shape.Groups > 1 && shape.GroupC == 1 && shape.GroupO == 1;
         int groupC = depthwise ? shape.C : shape.GroupC, groups = depthwise ? 1 : shape.Groups;
         Job job = new()
@@ -54,8 +59,9 @@ internal static unsafe class InputGradientKernel
             GroupO = shape.GroupO,
             GroupVectors = Window.Ceiling(groupC, lanes),
             Vectors = groups * Window.Ceiling(groupC, lanes),
-            KernelH = shape.KernelH,
+            Kernel = kernel,
             KernelW = shape.KernelW,
+            FilterC = filterC,
             StrideH = shape.StrideH,
             StrideW = shape.StrideW,
             Depthwise = depthwise,
@@ -85,23 +91,13 @@ internal static unsafe class InputGradientKernel
             new Span<float>(gradX, shape.XLength).Clear();
         }
 
-        int packs = job.Phases * job.Vectors;
-        if ((long)shape.FiltersLength < 1 << 15)
-        {
-            for (int i = 0; i < packs; i++)
-            {
-                Pack(lanes, &job, i);
-            }
-        }
-        else
-        {
-            WorkerPool.Run(packs, PackBody(width), &job);
-        }
+        WorkerPool.Run(job.Phases * job.Vectors, PackBody(width), &job, shape.FiltersLength < 1 << 15);
 
-        WorkerPool.Run(tasks, Body(width), &job);
+        // All phases of a part of the input one after another: they share its cache lines.
+        WorkerPool.Run(checked(tasks * job.Phases), Body(width), &job);
     }
 
-    /// <summary>Lays out the call's memory and describes the phases; returns the number of tasks.</summary>
+    /// <summary>Lays out the call's memory and describes the phases; returns the largest number of tasks of a phase.</summary>
     private static int Carve(ref Carver carver, ref Job job, AdderShape shape, int lanes)
     {
         bool measuring = carver.Measures;
@@ -112,7 +108,7 @@ internal static unsafe class InputGradientKernel
             {
                 Axis y = PhaseAxis(shape.H, shape.OutH, shape.KernelH, shape.StrideH, shape.PaddingH, shape.DilationH, row, out int firstI, out int stepI);
                 Axis x = PhaseAxis(shape.W, shape.OutW, shape.KernelW, shape.StrideW, shape.PaddingW, shape.DilationW, col, out int firstJ, out int stepJ);
-                Phase phase = new() { Row = row, Col = col, FirstTask = tasks, FirstI = firstI, FirstJ = firstJ, StepI = stepI, StepJ = stepJ };
+                Phase phase = new() { Row = row, Col = col, FirstI = firstI, FirstJ = firstJ, StepI = stepI, StepJ = stepJ };
                 if (y.Taps * x.Taps > 0)
                 {
                     phase.Window = new Window(shape.N, shape.O, shape.Groups, y, x, TilePixels, threads == 1 ? 1 : 4 * threads, job.Depthwise);
@@ -120,7 +116,8 @@ internal static unsafe class InputGradientKernel
                     phase.Chunks = carver.Take<Chunk>(phase.Window.MaxSegments);
                     phase.Filters = carver.Take<float>((long)job.Vectors * lanes * y.Taps * x.Taps * job.GroupO);
                     phase.Splits = threads == 1 ? 1 : Math.Min(job.Vectors, Window.Ceiling(4 * threads, phase.Window.Tiles));
-                    tasks = checked(tasks + phase.Window.Tiles * phase.Splits);
+                    phase.Tasks = checked(phase.Window.Tiles * phase.Splits);
+                    tasks = Math.Max(tasks, phase.Tasks);
                 }
 
                 if (!measuring)
@@ -170,32 +167,43 @@ internal static unsafe class InputGradientKernel
         _ => &Pack<SimdScalar, float>,
     };
 
+    /// <summary>Packs one phase's filters for one vector of input channels, in the order (row, column, output channel).</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Pack<TOps, TVec>(void* context, int index)
         where TOps : struct, ISimd<TVec>
-        where TVec : struct => Pack(TOps.Lanes, (Job*)context, index);
-
-    /// <summary>Packs one phase's filters for one vector of input channels, in the order (row, column, output channel).</summary>
-    private static void Pack(int lanes, Job* job, int index)
+        where TVec : struct
     {
+        Job* job = (Job*)context;
         ref readonly Phase phase = ref job->Phase[index / job->Vectors];
-        int vector = index % job->Vectors, c0 = vector % job->GroupVectors * lanes;
-        int kernel = job->KernelH * job->KernelW, tapsY = phase.Window.Y.Taps, tapsX = phase.Window.X.Taps;
-        int channels = Math.Min(lanes, job->GroupC - c0), filterC = job->Depthwise ? 1 : job->GroupC;
-        float* to = phase.Filters + (nint)vector * lanes * tapsY * tapsX * job->GroupO;
-        for (int ty = 0; ty < tapsY; ty++)
-            for (int tx = 0; tx < tapsX; tx++)
+        int vector = index % job->Vectors, c0 = vector % job->GroupVectors * TOps.Lanes, outputs = job->GroupO;
+        int kernel = job->Kernel, tapsY = phase.Window.Y.Taps, tapsX = phase.Window.X.Taps, filterC = job->FilterC;
+        int channels = Math.Min(TOps.Lanes, job->GroupC - c0);
+
+        // Channels of whole images are (row, column, channel), of which filters have the channel first.
+        bool wholeImages = !job->Depthwise && job->GroupC != filterC;
+        float* start = phase.Filters + (nint)vector * TOps.Lanes * tapsY * tapsX * outputs;
+        for (int o = 0; o < outputs; o++)
+        {
+            nint filter = job->Depthwise ? c0 : ((nint)(vector / job->GroupVectors) * outputs + o) * filterC + (wholeImages ? 0 : c0);
+            float* to = start + (nint)o * TOps.Lanes;
+            for (int ty = 0; ty < tapsY; ty++)
             {
-                int tap = (phase.FirstI - ty * phase.StepI) * job->KernelW + phase.FirstJ - tx * phase.StepJ;
-                for (int o = 0; o < job->GroupO; o++, to += lanes)
+                for (int tx = 0; tx < tapsX; tx++, to += (nint)outputs * TOps.Lanes)
                 {
-                    nint filter = job->Depthwise ? c0 : ((nint)(vector / job->GroupVectors) * job->GroupO + o) * filterC + c0;
+                    int tap = (phase.FirstI - ty * phase.StepI) * job->KernelW + phase.FirstJ - tx * phase.StepJ, c = 0;
                     float* from = job->Filters + filter * kernel + tap;
-                    for (int c = 0; c < lanes; c++)
+                    for (; c < channels; c++)
                     {
-                        to[c] = c < channels ? from[(nint)c * kernel] : 0;
+                        to[c] = wholeImages ? from[(nint)((c0 + c) % filterC) * kernel + (c0 + c) / filterC] : from[(nint)c * kernel];
+                    }
+
+                    for (; c < TOps.Lanes; c++)
+                    {
+                        to[c] = 0;
                     }
                 }
             }
+        }
     }
 
     /// <summary>One task: a tile of input pixels of one phase, and some or all vectors of input channels.</summary>
@@ -205,13 +213,13 @@ internal static unsafe class InputGradientKernel
         where TSize : struct, ITileSize
     {
         Job* job = (Job*)context;
-        Phase* phase = job->Phase + job->Phases - 1;
-        while (phase->FirstTask > index)
+        Phase* phase = job->Phase + index % job->Phases;
+        index /= job->Phases;
+        if (index >= phase->Tasks)
         {
-            phase--;
+            return;
         }
 
-        index -= phase->FirstTask;
         ref readonly Window window = ref phase->Window;
         Tile tile = window.Locate(index / phase->Splits);
         int pixels = tile.Pixels;
@@ -221,13 +229,14 @@ internal static unsafe class InputGradientKernel
         carver = new(Scratch.ForTask(carver.Size));
         buffers = new(ref carver, window, TOps.Lanes);
 
-        float* source = window.Gather(tile, job->GradY, buffers.Patch, buffers.Offsets, out int patchRows);
+        float* source = window.Gather(tile, job->GradY, buffers.Patch, buffers.Offsets, buffers.Places, out int patchRows);
         for (int i = 0; i < Slack; i++)
         {
             buffers.Offsets[pixels + i] = buffers.Offsets[pixels - 1];
         }
 
         Destinations(job, phase, tile, buffers.Pixels);
+        FindSeen(phase, tile, TSize.Rows, buffers.Seen);
         int split = index % phase->Splits, group = -1;
         int vector = (int)((long)job->Vectors * split / phase->Splits), end = (int)((long)job->Vectors * (split + 1) / phase->Splits);
         for (; vector < end; vector++)
@@ -239,13 +248,14 @@ internal static unsafe class InputGradientKernel
             if (job->Depthwise)
             {
                 DepthwiseSums<TOps, TVec>(phase, vector, at, buffers);
+                ReplaceNaN<TOps, TVec>(job, phase, tile, vector, buffers);
             }
             else
             {
                 if (group != vector / job->GroupVectors)
                 {
                     group = vector / job->GroupVectors;
-                    WindowSums<TOps, TVec>.Compute(window, at, buffers.Offsets, pixels, patchRows, buffers.ChannelSums, buffers.WindowSums);
+                    WindowSums<TOps, TVec>.Compute(window, at, buffers.Offsets, buffers.Places, pixels, patchRows, buffers.ChannelSums, buffers.WindowSums);
                 }
 
                 Sums<TOps, TVec, TSize, FastForm>(job, phase, vector, at, buffers, buffers.Sums, pixels);
@@ -253,10 +263,10 @@ internal static unsafe class InputGradientKernel
                 {
                     Sums<TOps, TVec, TSize, PlainForm>(job, phase, vector, at, buffers, buffers.PlainSums, pixels);
                     Merge<TOps, TVec>(buffers, pixels);
+                    ReplaceNaN<TOps, TVec>(job, phase, tile, vector, buffers);
                 }
             }
 
-            ReplaceNaN<TOps, TVec>(job, phase, tile, vector, buffers);
             CopyOut<TOps, TVec>(job->GradX + first, buffers.Pixels, buffers.Sums, pixels, channels);
         }
     }
@@ -282,16 +292,41 @@ internal static unsafe class InputGradientKernel
         where TForm : struct, IForm
     {
         float* filters = phase->Filters + (nint)vector * TOps.Lanes * phase->Window.Y.Taps * phase->Window.X.Taps * job->GroupO;
+        new Span<float>(sums, pixels * TOps.Lanes).Clear();
         for (int i = 0; i < phase->ChunkCount; i++)
         {
             Chunk chunk = phase->Chunks[i];
-            Segment* from = phase->Segments + chunk.Segment;
-            for (int p = 0; p < pixels; p += TSize.Rows)
+            for (int p = 0, tile = 0; p < pixels; p += TSize.Rows, tile++)
             {
-                InputGradientTile<TOps, TVec>.Run<TSize, TForm>(
-                    filters + chunk.FilterStart * TOps.Lanes, from, from + chunk.Segments, source, buffers.Offsets + p,
-                    buffers.X + p * TOps.Lanes, sums + p * TOps.Lanes, i == 0);
+                Segment* from = phase->Segments + Math.Max(chunk.Segment, buffers.Seen[tile].From);
+                Segment* to = phase->Segments + Math.Min(chunk.Segment + chunk.Segments, buffers.Seen[tile].To);
+                if (from < to)
+                {
+                    InputGradientTile<TOps, TVec>.Run<TSize, TForm>(
+                        filters + from->Filter * TOps.Lanes, from, to, source, buffers.Offsets + p, buffers.X + p * TOps.Lanes, sums + p * TOps.Lanes);
+                }
             }
+        }
+    }
+
+    /// <summary>For each register tile, the segments outside which its pixels meet only padding.</summary>
+    private static void FindSeen(Phase* phase, Tile tile, int rows, Seen* seen)
+    {
+        Axis y = phase->Window.Y;
+        Chunk last = phase->Chunks[phase->ChunkCount - 1];
+        int segments = (last.Segment + last.Segments) / y.Taps;
+        for (int p = 0; p < tile.Pixels; p += rows)
+        {
+            int from = y.Taps, to = 0;
+            int end = (Math.Min(p + rows, tile.Pixels) - 1) / tile.Cols;
+            for (int row = p / tile.Cols; row <= end; row++)
+            {
+                int top = (tile.Row + row) % y.Count + y.Origin, below = y.Size - 1 - top;
+                from = Math.Min(from, top < 0 ? (-top - 1) / y.TapStep + 1 : 0);
+                to = Math.Max(to, below < 0 ? 0 : Math.Min(y.Taps, below / y.TapStep + 1));
+            }
+
+            *seen++ = new Seen(from * segments, to * segments);
         }
     }
 
@@ -463,11 +498,15 @@ internal static unsafe class InputGradientKernel
         }
     }
 
+    private readonly record struct Seen(int From, int To);
+
     /// <summary>A task's arrays.</summary>
     private readonly struct Buffers
     {
         public readonly float* Patch, ChannelSums, WindowSums, X, Sums, PlainSums;
         public readonly nint* Offsets, Pixels;
+        public readonly int* Places;
+        public readonly Seen* Seen;
         public readonly int Count;
 
         public Buffers(ref Carver carver, in Window window, int lanes)
@@ -475,12 +514,14 @@ internal static unsafe class InputGradientKernel
             int pixels = window.MaxPixels + Slack;
             Count = window.MaxPixels;
             Offsets = carver.Take<nint>(pixels);
+            Places = carver.Take<int>(pixels);
+            Seen = carver.Take<Seen>(pixels);
             Pixels = carver.Take<nint>(pixels);
             WindowSums = carver.Take<float>(pixels);
             X = carver.Take<float>(pixels * lanes);
             Sums = carver.Take<float>(pixels * lanes);
             PlainSums = carver.Take<float>(pixels * lanes);
-            ChannelSums = carver.Take<float>(window.PatchPixels);
+            ChannelSums = carver.Take<float>(WindowSums<Simd128, Vector128<float>>.ScratchLength(window));
             Patch = carver.Take<float>(window.PatchLength);
         }
     }

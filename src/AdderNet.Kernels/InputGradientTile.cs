@@ -17,11 +17,10 @@ internal static unsafe class InputGradientTile<TOps, TVec>
     /// <param name="source">The gradient at the output; what the offsets are relative to.</param>
     /// <param name="offsets">Of the tile's pixels.</param>
     /// <param name="x">Inputs [Pixels, Lanes].</param>
-    /// <param name="sums">Totals [Pixels, Lanes]: set by the first chunk, increased by the others.</param>
-    /// <param name="first">Whether this is the first chunk.</param>
+    /// <param name="sums">Totals [Pixels, Lanes], which this adds to.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Run<TSize, TForm>(
-        float* filters, Segment* segment, Segment* end, float* source, nint* offsets, float* x, float* sums, bool first)
+        float* filters, Segment* segment, Segment* end, float* source, nint* offsets, float* x, float* sums)
         where TSize : struct, ITileSize
         where TForm : struct, IForm
     {
@@ -46,31 +45,54 @@ internal static unsafe class InputGradientTile<TOps, TVec>
         do
         {
             nint k = segment->Source, to = k + segment->Length;
-            do
+            TVec f;
+            for (; k < to - 1; k += 2)
             {
-                TVec f = TOps.Load(filters);
-                a0 = TOps.MulAdd(Clamp<TForm>(f, l0, h0), TOps.Create(g0[k]), a0);
-                if (TSize.Rows > 1) { a1 = TOps.MulAdd(Clamp<TForm>(f, l1, h1), TOps.Create(g1[k]), a1); }
-                if (TSize.Rows > 2) { a2 = TOps.MulAdd(Clamp<TForm>(f, l2, h2), TOps.Create(g2[k]), a2); }
-                if (TSize.Rows > 3) { a3 = TOps.MulAdd(Clamp<TForm>(f, l3, h3), TOps.Create(g3[k]), a3); }
-                if (TSize.Rows > 4) { a4 = TOps.MulAdd(Clamp<TForm>(f, l4, h4), TOps.Create(g4[k]), a4); }
-                if (TSize.Rows > 5) { a5 = TOps.MulAdd(Clamp<TForm>(f, l5, h5), TOps.Create(g5[k]), a5); }
-                if (TSize.Rows > 6) { a6 = TOps.MulAdd(Clamp<TForm>(f, l6, h6), TOps.Create(g6[k]), a6); }
-                if (TSize.Rows > 7) { a7 = TOps.MulAdd(Clamp<TForm>(f, l7, h7), TOps.Create(g7[k]), a7); }
+                f = TOps.Load(filters);
+                a0 = Add<TForm>(a0, g0 + k, f, l0, h0);
+                if (TSize.Rows > 1) { a1 = Add<TForm>(a1, g1 + k, f, l1, h1); }
+                if (TSize.Rows > 2) { a2 = Add<TForm>(a2, g2 + k, f, l2, h2); }
+                if (TSize.Rows > 3) { a3 = Add<TForm>(a3, g3 + k, f, l3, h3); }
+                if (TSize.Rows > 4) { a4 = Add<TForm>(a4, g4 + k, f, l4, h4); }
+                if (TSize.Rows > 5) { a5 = Add<TForm>(a5, g5 + k, f, l5, h5); }
+                if (TSize.Rows > 6) { a6 = Add<TForm>(a6, g6 + k, f, l6, h6); }
+                if (TSize.Rows > 7) { a7 = Add<TForm>(a7, g7 + k, f, l7, h7); }
+                f = TOps.Load(filters + TOps.Lanes);
+                a0 = Add<TForm>(a0, g0 + k + 1, f, l0, h0);
+                if (TSize.Rows > 1) { a1 = Add<TForm>(a1, g1 + k + 1, f, l1, h1); }
+                if (TSize.Rows > 2) { a2 = Add<TForm>(a2, g2 + k + 1, f, l2, h2); }
+                if (TSize.Rows > 3) { a3 = Add<TForm>(a3, g3 + k + 1, f, l3, h3); }
+                if (TSize.Rows > 4) { a4 = Add<TForm>(a4, g4 + k + 1, f, l4, h4); }
+                if (TSize.Rows > 5) { a5 = Add<TForm>(a5, g5 + k + 1, f, l5, h5); }
+                if (TSize.Rows > 6) { a6 = Add<TForm>(a6, g6 + k + 1, f, l6, h6); }
+                if (TSize.Rows > 7) { a7 = Add<TForm>(a7, g7 + k + 1, f, l7, h7); }
+                filters += 2 * TOps.Lanes;
+            }
+
+            if (k < to)
+            {
+                f = TOps.Load(filters);
+                a0 = Add<TForm>(a0, g0 + k, f, l0, h0);
+                if (TSize.Rows > 1) { a1 = Add<TForm>(a1, g1 + k, f, l1, h1); }
+                if (TSize.Rows > 2) { a2 = Add<TForm>(a2, g2 + k, f, l2, h2); }
+                if (TSize.Rows > 3) { a3 = Add<TForm>(a3, g3 + k, f, l3, h3); }
+                if (TSize.Rows > 4) { a4 = Add<TForm>(a4, g4 + k, f, l4, h4); }
+                if (TSize.Rows > 5) { a5 = Add<TForm>(a5, g5 + k, f, l5, h5); }
+                if (TSize.Rows > 6) { a6 = Add<TForm>(a6, g6 + k, f, l6, h6); }
+                if (TSize.Rows > 7) { a7 = Add<TForm>(a7, g7 + k, f, l7, h7); }
                 filters += TOps.Lanes;
             }
-            while (++k < to);
         }
         while (++segment < end);
 
-        Put<TSize>(sums, 0, a0, first);
-        Put<TSize>(sums, 1, a1, first);
-        Put<TSize>(sums, 2, a2, first);
-        Put<TSize>(sums, 3, a3, first);
-        Put<TSize>(sums, 4, a4, first);
-        Put<TSize>(sums, 5, a5, first);
-        Put<TSize>(sums, 6, a6, first);
-        Put<TSize>(sums, 7, a7, first);
+        Put<TSize>(sums, 0, a0);
+        Put<TSize>(sums, 1, a1);
+        Put<TSize>(sums, 2, a2);
+        Put<TSize>(sums, 3, a3);
+        Put<TSize>(sums, 4, a4);
+        Put<TSize>(sums, 5, a5);
+        Put<TSize>(sums, 6, a6);
+        Put<TSize>(sums, 7, a7);
     }
 
     /// <summary>HardTanh(f - x), NaN where either is.</summary>
@@ -92,18 +114,18 @@ internal static unsafe class InputGradientTile<TOps, TVec>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVec Clamp<TForm>(TVec f, TVec low, TVec high)
+    private static TVec Add<TForm>(TVec sum, float* g, TVec f, TVec low, TVec high)
         where TForm : struct, IForm =>
-        TForm.Plain ? HardTanh(f, low) : TOps.Min(high, TOps.Max(low, f));
+        TOps.MulAdd(TForm.Plain ? HardTanh(f, low) : TOps.Min(high, TOps.Max(low, f)), TOps.Create(*g), sum);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Put<TSize>(float* sums, int pixel, TVec a, bool first)
+    private static void Put<TSize>(float* sums, int pixel, TVec a)
         where TSize : struct, ITileSize
     {
         if (pixel < TSize.Rows)
         {
             float* at = sums + pixel * TOps.Lanes;
-            TOps.Store(at, first ? a : TOps.Add(TOps.Load(at), a));
+            TOps.Store(at, TOps.Add(TOps.Load(at), a));
         }
     }
 }

@@ -13,6 +13,12 @@ internal static unsafe class WeightGradientKernel
     private const int TilePixels = 96;
     private const int Tasks = 16;
 
+    /// <summary>Floats from pixel to pixel from which on they count as far apart.</summary>
+    private const int FarApart = 128;
+
+    /// <summary>Floats from pixel to pixel where the gradient is copied together: room for 6.</summary>
+    private const int GradientPitch = 8;
+
     /// <summary>Floats that the parts' sums may take together.</summary>
     private const int PartsLength = 1 << 20;
 
@@ -28,13 +34,19 @@ internal static unsafe class WeightGradientKernel
         public int Stride, Run;
 
         public int O, GroupC, GroupO, Taps;
-        public bool Depthwise, Sign;
+        public bool Depthwise, Sign, WholeImages;
     }
 
     /// <summary>Computes dL/dF = sum of g * (X - F), or of g * sgn(X - F).</summary>
     public static void Run(AdderShape shape, VectorWidth width, bool sign, float* x, float* filters, float* gradY, float* gradFilters)
     {
-        int lanes = (int)width;
+        int lanes = (int)width, filterC = shape.GroupC, kernel = shape.KernelH * shape.KernelW;
+        AdderShape original = shape;
+        if (shape.SeesWholeImages)
+        {
+            shape = shape.OfWholeImages;
+        }
+
         bool depthwise = shape.Groups > 1 && shape.GroupC == 1 && shape.GroupO == 1;
         Axis vertical = new(shape.OutH, shape.H, -shape.PaddingH, shape.StrideH, shape.KernelH, shape.DilationH);
         Axis horizontal = new(shape.OutW, shape.W, -shape.PaddingW, shape.StrideW, shape.KernelW, shape.DilationW);
@@ -52,9 +64,10 @@ internal static unsafe class WeightGradientKernel
             Stride = run * window.Runs,
             Run = run,
             O = shape.O,
-            GroupC = shape.GroupC,
+            GroupC = filterC,
             GroupO = shape.GroupO,
-            Taps = shape.KernelH * shape.KernelW,
+            Taps = kernel,
+            WholeImages = shape != original,
             Depthwise = depthwise,
             Sign = sign,
         };
@@ -74,7 +87,7 @@ internal static unsafe class WeightGradientKernel
         WorkerPool.Run(shape.O, &Collect, &job);
         if (!sign)
         {
-            RecomputeNonFinite(shape, &job);
+            RecomputeNonFinite(original, &job);
         }
     }
 
@@ -115,7 +128,8 @@ internal static unsafe class WeightGradientKernel
     {
         ref readonly Window window = ref job->Window;
         int part = index / job->Ranges, range = index % job->Ranges;
-        int from = (int)((long)job->O * range / job->Ranges), to = (int)((long)job->O * (range + 1) / job->Ranges);
+        int sixes = Window.Ceiling(job->O, 6);
+        int from = sixes * range / job->Ranges * 6, to = Math.Min(job->O, sixes * (range + 1) / job->Ranges * 6);
         int tile = (int)((long)window.Tiles * part / job->Parts), end = (int)((long)window.Tiles * (part + 1) / job->Parts);
         int rows = job->Depthwise ? 1 : job->O;
         float* sums = job->Sums + (nint)part * rows * job->Stride, gradSums = job->GradSums + (nint)part * job->O;
@@ -133,13 +147,13 @@ internal static unsafe class WeightGradientKernel
         }
 
         Carver carver = new(null);
-        Buffers buffers = new(ref carver, window, job->Depthwise ? job->Run : 0);
+        Buffers buffers = new(ref carver, job, to - from, TOps.Lanes);
         carver = new(Scratch.ForTask(carver.Size));
-        buffers = new(ref carver, window, job->Depthwise ? job->Run : 0);
+        buffers = new(ref carver, job, to - from, TOps.Lanes);
         for (; tile < end; tile++)
         {
             Tile at = window.Locate(tile);
-            float* source = window.Gather(at, job->X, buffers.Patch, buffers.Offsets, out _);
+            float* source = window.Gather(at, job->X, buffers.Patch, buffers.Offsets, null, out _);
             nint* g = buffers.GradOffsets;
             for (int i = 0; i < at.Rows; i++)
                 for (int j = 0; j < at.Cols; j++)
@@ -154,45 +168,127 @@ internal static unsafe class WeightGradientKernel
                 continue;
             }
 
-            for (int o = from; o < to;)
-            {
-                int group = o / job->GroupO, outputs = Math.Min(6, Math.Min(to, (group + 1) * job->GroupO) - o);
-                outputs = outputs == 3 ? 2 : outputs == 5 ? 4 : outputs;
-                Block<TOps, TVec, TKind>(job, source + (nint)group * job->GroupC, buffers, at.Pixels, sums, o, outputs);
-                o += outputs;
-            }
+            Blocks<TOps, TVec, TKind>(job, source, buffers, at.Pixels, sums, from, to);
         }
     }
 
-    /// <summary>Adds a tile to the sums of so many output channels.</summary>
-    private static void Block<TOps, TVec, TKind>(Job* job, float* source, in Buffers buffers, int pixels, float* sums, int o, int outputs)
+    /// <summary>
+    /// Adds a tile to the sums of a range of output channels. Many channels lie far apart for neighbouring pixels, and such
+    /// strides leave most of the first-level cache unused: what the inner loop reads is then copied together first.
+    /// </summary>
+    private static void Blocks<TOps, TVec, TKind>(Job* job, float* source, in Buffers buffers, int pixels, float* sums, int from, int to)
         where TOps : struct, ISimd<TVec>
         where TVec : struct
         where TKind : struct, IWeightGradient
     {
-        for (int run = 0; run < job->Window.Runs; run++)
+        if (buffers.X != null)
         {
-            float* x = source + job->Window.RunStart(run);
-            nint at = (nint)o * job->Stride + (nint)run * job->Run;
-            for (int k = 0; k < job->Run;)
+            for (int p = 0; p < pixels; p++)
             {
-                float* f = job->Packed + at + k, to = sums + at + k;
-                bool two = job->Run - k >= 2 * TOps.Lanes;
-                delegate*<float*, nint*, float*, nint*, int, float*, float*, nint, void> body = (outputs, two) switch
-                {
-                    (6, true) => &WeightGradientTile<TOps, TVec>.Run<Tile6x2, TKind>,
-                    (4, true) => &WeightGradientTile<TOps, TVec>.Run<Tile4x2, TKind>,
-                    (2, true) => &WeightGradientTile<TOps, TVec>.Run<Tile2x2, TKind>,
-                    (_, true) => &WeightGradientTile<TOps, TVec>.Run<Tile1x2, TKind>,
-                    (6, false) => &WeightGradientTile<TOps, TVec>.Run<Tile6x1, TKind>,
-                    (4, false) => &WeightGradientTile<TOps, TVec>.Run<Tile4x1, TKind>,
-                    (2, false) => &WeightGradientTile<TOps, TVec>.Run<Tile2x1, TKind>,
-                    (_, false) => &WeightGradientTile<TOps, TVec>.Run<Tile1x1, TKind>,
-                };
-                body(x + k, buffers.Offsets, job->GradY + o, buffers.GradOffsets, pixels, to, f, job->Stride);
-                k += two ? 2 * TOps.Lanes : TOps.Lanes;
+                buffers.XOffsets[p] = (nint)p * 2 * TOps.Lanes;
             }
         }
+
+        if (buffers.G != null)
+        {
+            float* g = buffers.G;
+            for (int o = from; o < to; g += (nint)pixels * GradientPitch)
+            {
+                int outputs = BlockOutputs(job, o, to);
+                for (int p = 0; p < pixels; p++)
+                {
+                    float* at = job->GradY + buffers.GradOffsets[p] + o;
+                    for (int i = 0; i < outputs; i++)
+                    {
+                        g[p * GradientPitch + i] = at[i];
+                    }
+                }
+
+                o += outputs;
+            }
+
+            for (int p = 0; p < pixels; p++)
+            {
+                buffers.GradOffsets[p] = (nint)p * GradientPitch;
+            }
+        }
+
+        for (int first = from; first < to;)
+        {
+            int group = first / job->GroupO, end = Math.Min(to, (group + 1) * job->GroupO);
+            for (int run = 0; run < job->Window.Runs; run++)
+            {
+                float* x = source + (nint)group * job->GroupC + job->Window.RunStart(run);
+                for (int k = 0; k < job->Run; k += 2 * TOps.Lanes, x += 2 * TOps.Lanes)
+                {
+                    bool two = job->Run - k >= 2 * TOps.Lanes;
+                    float* at = x, g = buffers.G;
+                    nint* offsets = buffers.Offsets;
+                    if (buffers.X != null)
+                    {
+                        CopyTogether<TOps, TVec>(x, offsets, pixels, two, buffers.X);
+                        at = buffers.X;
+                        offsets = buffers.XOffsets;
+                    }
+
+                    for (int o = first; o < end;)
+                    {
+                        int outputs = BlockOutputs(job, o, to);
+                        nint place = (nint)o * job->Stride + (nint)run * job->Run + k;
+                        Run<TOps, TVec, TKind>(
+                            outputs, two, at, offsets, g == null ? job->GradY + o : g, buffers.GradOffsets, pixels,
+                            sums + place, job->Packed + place, job->Stride);
+                        o += outputs;
+                        g = g == null ? null : g + (nint)pixels * GradientPitch;
+                    }
+                }
+            }
+
+            first = end;
+        }
+    }
+
+    /// <summary>How many of the output channels from <paramref name="o"/> on the inner loop takes at once: 6, 4, 2 or 1.</summary>
+    private static int BlockOutputs(Job* job, int o, int to)
+    {
+        int outputs = Math.Min(6, Math.Min(to, (o / job->GroupO + 1) * job->GroupO) - o);
+        return outputs > 1 ? outputs & ~1 : 1;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void CopyTogether<TOps, TVec>(float* from, nint* offsets, int pixels, bool two, float* to)
+        where TOps : struct, ISimd<TVec>
+        where TVec : struct
+    {
+        for (nint p = 0; p < pixels; p++, to += 2 * TOps.Lanes)
+        {
+            float* at = from + offsets[p];
+            TOps.Store(to, TOps.Load(at));
+            if (two)
+            {
+                TOps.Store(to + TOps.Lanes, TOps.Load(at + TOps.Lanes));
+            }
+        }
+    }
+
+    private static void Run<TOps, TVec, TKind>(
+        int outputs, bool two, float* x, nint* offsets, float* g, nint* gradOffsets, int pixels, float* sums, float* filters, nint stride)
+        where TOps : struct, ISimd<TVec>
+        where TVec : struct
+        where TKind : struct, IWeightGradient
+    {
+        delegate*<float*, nint*, float*, nint*, int, float*, float*, nint, void> body = (outputs, two) switch
+        {
+            (6, true) => &WeightGradientTile<TOps, TVec>.Run<Tile6x2, TKind>,
+            (4, true) => &WeightGradientTile<TOps, TVec>.Run<Tile4x2, TKind>,
+            (2, true) => &WeightGradientTile<TOps, TVec>.Run<Tile2x2, TKind>,
+            (_, true) => &WeightGradientTile<TOps, TVec>.Run<Tile1x2, TKind>,
+            (6, false) => &WeightGradientTile<TOps, TVec>.Run<Tile6x1, TKind>,
+            (4, false) => &WeightGradientTile<TOps, TVec>.Run<Tile4x1, TKind>,
+            (2, false) => &WeightGradientTile<TOps, TVec>.Run<Tile2x1, TKind>,
+            (_, false) => &WeightGradientTile<TOps, TVec>.Run<Tile1x1, TKind>,
+        };
+        body(x, offsets, g, gradOffsets, pixels, sums, filters, stride);
     }
 
     private static void Depthwise<TOps, TVec, TKind>(Job* job, float* source, in Buffers buffers, int pixels, float* sums)
@@ -253,6 +349,11 @@ internal static unsafe class WeightGradientKernel
         if (job->Depthwise)
         {
             return (nint)tap * job->Run + o;
+        }
+
+        if (job->WholeImages)
+        {
+            return (nint)o * job->Stride + (nint)tap * job->GroupC + c;
         }
 
         int columns = job->Window.X.Taps, rows = job->Taps / columns;
@@ -325,12 +426,29 @@ internal static unsafe class WeightGradientKernel
         public readonly float* Patch, GradPatch;
         public readonly nint* Offsets, GradOffsets, PatchOffsets;
 
-        public Buffers(ref Carver carver, in Window window, int depthwiseChannels)
+        /// <summary>What is copied together of the input and of the gradient; null where they are read in place.</summary>
+        public readonly float* X, G;
+        public readonly nint* XOffsets;
+
+        public Buffers(ref Carver carver, Job* job, int outputs, int lanes)
         {
-            Offsets = carver.Take<nint>(window.MaxPixels);
-            GradOffsets = carver.Take<nint>(window.MaxPixels);
-            PatchOffsets = carver.Take<nint>(depthwiseChannels == 0 ? 0 : window.MaxPixels);
-            GradPatch = carver.Take<float>((long)window.MaxPixels * depthwiseChannels);
+            ref readonly Window window = ref job->Window;
+            int pixels = window.MaxPixels, depthwiseChannels = job->Depthwise ? job->Run : 0;
+            Offsets = carver.Take<nint>(pixels);
+            GradOffsets = carver.Take<nint>(pixels);
+            PatchOffsets = carver.Take<nint>(job->Depthwise ? pixels : 0);
+            GradPatch = carver.Take<float>((long)pixels * depthwiseChannels);
+            if (!job->Depthwise && window.Channels * window.X.Stride >= FarApart && outputs >= 12)
+            {
+                X = carver.Take<float>((long)pixels * 2 * lanes);
+                XOffsets = carver.Take<nint>(pixels);
+            }
+
+            if (!job->Depthwise && job->O >= FarApart && job->GroupO >= 6)
+            {
+                G = carver.Take<float>((long)pixels * GradientPitch * (outputs / 2 + 4));
+            }
+
             Patch = carver.Take<float>(window.PatchLength);
         }
     }

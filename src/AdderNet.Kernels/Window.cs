@@ -11,12 +11,12 @@ internal readonly record struct Axis(int Count, int Size, int Origin, int Stride
     public int Extent(int destinations) => (destinations - 1) * Stride + (Taps - 1) * TapStep + 1;
 }
 
-/// <summary>A run of floats that source pixel windows and packed filters both hold contiguously.</summary>
-internal readonly record struct Segment(nint Source, nint Length);
+/// <summary>A run of floats that source pixel windows and packed filters both hold contiguously: where it starts in either.</summary>
+internal readonly record struct Segment(nint Source, nint Length, nint Filter);
 
 /// <summary>Segments summed up in registers before they join the totals: few enough for float32 to stay accurate and their
 /// filters to stay in the first-level cache.</summary>
-internal readonly record struct Chunk(int Segment, int Segments, nint FilterStart);
+internal readonly record struct Chunk(int Segment, int Segments);
 
 /// <summary>
 /// How destination pixels see a channels-last source, cut into tiles of destination pixels that one task handles with
@@ -112,11 +112,11 @@ internal unsafe struct Window
                 int from = (int)((long)RunLength * piece / pieces), to = (int)((long)RunLength * (piece + 1) / pieces);
                 if (count == 0 || inChunk + to - from > ChunkLength)
                 {
-                    chunks[count++] = new Chunk(segment, 0, filter);
+                    chunks[count++] = new Chunk(segment, 0);
                     inChunk = 0;
                 }
 
-                segments[segment++] = new Segment(RunStart(run) + from, to - from);
+                segments[segment++] = new Segment(RunStart(run) + from, to - from, filter);
                 chunks[count - 1] = chunks[count - 1] with { Segments = segment - chunks[count - 1].Segment };
                 inChunk += to - from;
                 filter += to - from;
@@ -134,9 +134,10 @@ internal unsafe struct Window
 
     /// <summary>
     /// Prepares a tile's windows: writes each destination pixel's offset and returns the base these and the segments are
-    /// relative to. <paramref name="rows"/> receives the number of patch rows filled.
+    /// relative to. <paramref name="rows"/> receives the number of patch rows filled, and <paramref name="places"/>, unless
+    /// null, the pixels' offsets counted in patch pixels.
     /// </summary>
-    public readonly float* Gather(Tile tile, float* source, float* patch, nint* offsets, out int rows)
+    public readonly float* Gather(Tile tile, float* source, float* patch, nint* offsets, int* places, out int rows)
     {
         int row = tile.Row, end = tile.Row + tile.Rows;
         rows = 0;
@@ -148,6 +149,7 @@ internal unsafe struct Window
             float* from = source + image * imageLength;
             int top = y * Y.Stride + Y.Origin, left = tile.Col * X.Stride + X.Origin;
             nint start, step;
+            int copies = 0;
             if (InPlace)
             {
                 step = (nint)X.Size * Channels;
@@ -157,18 +159,29 @@ internal unsafe struct Window
             {
                 step = Pitch;
                 start = (nint)rows * Pitch;
-                int copies = Y.TapStep > 1 ? Y.Taps : (count - 1) * Y.Stride + Y.Taps;
+                copies = Y.TapStep > 1 ? Y.Taps : (count - 1) * Y.Stride + Y.Taps;
                 for (int i = 0; i < copies; i++)
                 {
                     CopyRow(from, top + i * Y.TapStep, left, X.Extent(tile.Cols), patch + (nint)rows++ * Pitch);
                 }
             }
 
+            int width = Pitch / Channels;
             for (int i = 0; i < count; i++)
+            {
+                nint offset = start + i * Y.Stride * step;
+                int place = (rows - copies + i * Y.Stride) * width;
                 for (int j = 0; j < tile.Cols; j++)
                 {
-                    *offsets++ = start + i * Y.Stride * step + (nint)j * X.Stride * Channels;
+                    *offsets++ = offset;
+                    offset += (nint)X.Stride * Channels;
+                    if (places != null)
+                    {
+                        *places++ = place;
+                        place += X.Stride;
+                    }
                 }
+            }
 
             row += count;
         }

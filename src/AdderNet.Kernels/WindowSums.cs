@@ -11,13 +11,14 @@ internal static unsafe class WindowSums<TOps, TVec>
     /// <param name="window">The window.</param>
     /// <param name="source">The gathered source, at the group's first channel.</param>
     /// <param name="offsets">Of each pixel's window.</param>
+    /// <param name="places">The same, counted in patch pixels.</param>
     /// <param name="pixels">The number of pixels.</param>
     /// <param name="patchRows">Rows gathered.</param>
-    /// <param name="channelSums">Room for <see cref="Window.PatchPixels"/> sums.</param>
+    /// <param name="scratch">Room for <see cref="ScratchLength"/> floats.</param>
     /// <param name="sums">The result.</param>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static void Compute(
-        in Window window, float* source, nint* offsets, int pixels, int patchRows, float* channelSums, float* sums)
+        in Window window, float* source, nint* offsets, int* places, int pixels, int patchRows, float* scratch, float* sums)
     {
         int channels = window.GroupChannels;
         if (window.InPlace)
@@ -30,26 +31,46 @@ internal static unsafe class WindowSums<TOps, TVec>
             return;
         }
 
-        // Sums over channels first, which the windows of neighbouring pixels share.
+        // Sums over channels, then over rows of taps, then over columns: neighbouring windows share them.
         int width = window.Pitch / window.Channels, all = patchRows * width;
         for (int i = 0; i < all; i++)
         {
-            channelSums[i] = ChannelSum(source + (nint)i * window.Channels, channels);
+            scratch[i] = ChannelSum(source, channels);
+            source += window.Channels;
         }
 
+        AddShifted(scratch, all, window.X.Taps, window.X.TapStep);
+        AddShifted(scratch, all, window.Y.Taps, width);
         for (int p = 0; p < pixels; p++)
         {
-            float* at = channelSums + offsets[p] / window.Channels;
-            float sum = 0;
-            for (int i = 0; i < window.Y.Taps; i++)
+            sums[p] = scratch[places[p]];
+        }
+    }
+
+    /// <summary>Floats of scratch: what is summed up, and behind it what the last sums, that no pixel uses, run into.</summary>
+    public static long ScratchLength(in Window window) =>
+        window.InPlace ? 0 : window.PatchPixels + Math.Max((window.X.Taps - 1L) * window.X.TapStep, (window.Y.Taps - 1L) * (window.Pitch / window.Channels)) + 32;
+
+    /// <summary>values[i] = values[i] + values[i + step] + ... + values[i + (taps - 1) * step], in place.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void AddShifted(float* values, int count, int taps, nint step)
+    {
+        if (taps == 1)
+        {
+            return;
+        }
+
+        for (int i = 0; i < count; i += TOps.Lanes)
+        {
+            TVec sum = TOps.Load(values + i);
+            float* at = values + i;
+            for (int t = 1; t < taps; t++)
             {
-                for (int j = 0; j < window.X.Taps; j++)
-                {
-                    sum += at[(nint)i * width + (nint)j * window.X.TapStep];
-                }
+                at += step;
+                sum = TOps.Add(sum, TOps.Load(at));
             }
 
-            sums[p] = sum;
+            TOps.Store(values + i, sum);
         }
     }
 

@@ -25,12 +25,12 @@ internal static unsafe class WorkerPool
 
     /// <summary>Calls <paramref name="task"/> with 0 to <paramref name="count"/> - 1, each once, in any order and on any thread.</summary>
     /// <remarks>
-    /// While another thread's call has the workers, the caller runs all its tasks itself. An exception of a task ends the
+    /// Tasks too small to be worth waking a worker are run by the caller. While another thread's call has the workers, the caller runs all its tasks itself. An exception of a task ends the
     /// call and is thrown here.
     /// </remarks>
-    public static void Run(int count, delegate*<void*, int, void> task, void* argument)
+    public static void Run(int count, delegate*<void*, int, void> task, void* argument, bool small = false)
     {
-        int helpers = Math.Min(KernelThreads.Count, count) - 1;
+        int helpers = small ? 0 : Math.Min(KernelThreads.Count, count) - 1;
         if (helpers <= 0 || Interlocked.CompareExchange(ref busy, 1, 0) != 0)
         {
             for (int i = 0; i < count; i++)

@@ -6,6 +6,16 @@ public class InputGradientTests
 {
     [Theory]
     [MemberData(nameof(Layers.Widths), MemberType = typeof(Layers))]
+    public void Rare_layers_equal_the_plain_loops(string width)
+    {
+        foreach (AdderShape shape in Layers.Rare)
+        {
+            Equal(shape, 1, width, 1, 1e-5);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Layers.Widths), MemberType = typeof(Layers))]
     public void Any_layer_equals_the_plain_loops(string width)
     {
         Gen.Select(Layers.Shapes, Gen.Int).Sample((shape, seed) => Equal(shape, seed, width, 1, 1e-5), iter: 250);

@@ -37,6 +37,19 @@ internal static class Layers
         where shape.DilationH * (kernelH - 1) < h + 2 * shape.PaddingH && shape.DilationW * (kernelW - 1) < w + 2 * shape.PaddingW
         select shape;
 
+    /// <summary>Layers that random small ones seldom are: many channels, windows of whole images, long filters, wide images, stride beyond the kernel.</summary>
+    public static AdderShape[] Rare { get; } =
+    [
+        new(2, 130, 6, 5, 140, 3, 3) { PaddingH = 1, PaddingW = 1 },
+        new(2, 136, 7, 7, 150, 1, 1) { StrideH = 2, StrideW = 2 },
+        new(3, 6, 4, 5, 9, 4, 5),
+        new(5, 16, 5, 5, 30, 5, 5),
+        new(2, 700, 2, 2, 7, 1, 1),
+        new(1, 3, 2, 700, 5, 2, 3) { PaddingW = 1 },
+        new(1, 5, 12, 13, 6, 2, 2) { StrideH = 4, StrideW = 3 },
+        new(2, 192, 5, 4, 384, 3, 3) { Groups = 3, PaddingH = 1, PaddingW = 1 },
+    ];
+
     private static Gen<int> Pick(params int[] values) => Gen.Int[0, values.Length - 1].Select(i => values[i]);
 
     public static float[] Random(int count, int seed, double scale = 1, double offset = 0)

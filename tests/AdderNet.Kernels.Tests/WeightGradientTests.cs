@@ -6,6 +6,17 @@ public class WeightGradientTests
 {
     [Theory]
     [MemberData(nameof(Layers.Widths), MemberType = typeof(Layers))]
+    public void Rare_layers_equal_the_plain_loops(string width)
+    {
+        foreach (AdderShape shape in Layers.Rare)
+        {
+            Equal(shape, 1, width, false);
+            Equal(shape, 1, width, true);
+        }
+    }
+
+    [Theory]
+    [MemberData(nameof(Layers.Widths), MemberType = typeof(Layers))]
     public void Any_layers_full_precision_gradient_equals_the_plain_loops(string width)
     {
         Gen.Select(Layers.Shapes, Gen.Int).Sample((shape, seed) => Equal(shape, seed, width, false), iter: 250);
