@@ -213,6 +213,7 @@ internal static unsafe class WeightGradientKernel
             }
         }
 
+        float* groupG = buffers.G;
         for (int first = from; first < to;)
         {
             int group = first / job->GroupO, end = Math.Min(to, (group + 1) * job->GroupO);
@@ -222,7 +223,7 @@ internal static unsafe class WeightGradientKernel
                 for (int k = 0; k < job->Run; k += 2 * TOps.Lanes, x += 2 * TOps.Lanes)
                 {
                     bool two = job->Run - k >= 2 * TOps.Lanes;
-                    float* at = x, g = buffers.G;
+                    float* at = x, g = groupG;
                     nint* offsets = buffers.Offsets;
                     if (buffers.X != null)
                     {
@@ -242,6 +243,11 @@ internal static unsafe class WeightGradientKernel
                         g = g == null ? null : g + (nint)pixels * GradientPitch;
                     }
                 }
+            }
+
+            for (; groupG != null && first < end; first += BlockOutputs(job, first, to))
+            {
+                groupG += (nint)pixels * GradientPitch;
             }
 
             first = end;
