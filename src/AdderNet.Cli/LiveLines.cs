@@ -30,7 +30,10 @@ internal sealed class LiveLines
     }
 
     /// <summary>Writes a line that stays.</summary>
-    public void Keep(string markup) => console.MarkupLine(markup);
+    /// <param name="text">The line.</param>
+    /// <param name="style">How it looks.</param>
+    // It is drawn over a line that was there, so it has to cover that.
+    public void Keep(string text, string style = "default") => console.MarkupLine($"[{style}]{Markup.Escape(text.PadRight(Width - 1))}[/]");
 
     /// <summary>A bar that is so far full.</summary>
     /// <param name="fraction">0 to 1.</param>

@@ -21,10 +21,9 @@ internal static class TrainingDisplay
 
         return LiveLines.Run(host.Live, lines =>
         {
-            lines.Keep($"[bold]{Header}[/]");
-            WriteAll(lines.Keep);
-            Bars bars = new(lines, cancel);
-            return train(bars);
+            lines.Keep(Header, "bold");
+            WriteAll(row => lines.Keep(row));
+            return train(new Bars(lines, cancel));
         });
 
         void WriteAll(Action<string> write)
@@ -55,7 +54,7 @@ internal static class TrainingDisplay
         {
             if (p.Completed is { } metrics)
             {
-                lines.Keep(p.IsBest ? $"[green]{Row(metrics, p.Epochs)}[/]" : Row(metrics, p.Epochs));
+                lines.Keep(Row(metrics, p.Epochs), p.IsBest ? "green" : "default");
             }
 
             lines.Show(() => Draw(p), now: p.Completed is not null);
@@ -69,7 +68,7 @@ internal static class TrainingDisplay
             double epoch = p.Phase == TrainingPhase.Train ? learning * phase : learning + (1 - learning) * phase;
             int width = Math.Clamp(lines.Width - 85, 8, 40);
             string left = p.TimeLeft is { } time ? $"{Duration.Clock(time)} left" : "";
-            yield return "";
+            yield return " ";
             yield return $"{$"  epoch {p.Epoch}, {Doing(p)}",-24}{lines.Bar(phase, width, "deepskyblue1")} {phase,4:P0}   {Rate(p.ImagesPerSecond)}   {Quality(p)}";
             yield return $"{$"  {p.Epochs} epochs",-24}{lines.Bar((p.Epoch - 1 + epoch) / p.Epochs, width, "green")} {(p.Epoch - 1 + epoch) / p.Epochs,4:P0}   {left}";
             yield return cancel.IsCancellationRequested

@@ -24,7 +24,7 @@ public sealed class TinyRun : IDisposable
     internal Outcome Training { get; }
 
     /// <summary>The arguments of the run, without its folder.</summary>
-    internal string[] Train => ["train", "--data-dir", Data, "--epochs", "6", "--batch-size", "16"];
+    internal string[] Train => ["train", "--data-dir", Data, "--epochs", "6", "--batch-size", "16", "--threads", "1"];
 
     public void Dispose() => folder.Dispose();
 }

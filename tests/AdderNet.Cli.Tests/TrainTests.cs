@@ -50,19 +50,19 @@ public partial class TrainTests(TinyRun tiny) : IClassFixture<TinyRun>
     [Fact]
     public void A_terminal_gets_bars_and_the_same_table()
     {
-        string text = Addernet.RunLive([.. tiny.Train, "--epochs", "2", "--out", tiny["live"]]).Succeeds();
+        string text = Addernet.RunLive([.. tiny.Train, "--out", tiny["live"]]).Succeeds();
         Assert.Contains("━", text);
         Assert.Contains("Ctrl-C stops", text);
-        Assert.Equal(2, EpochRow().Count(Escapes().Replace(text, "")));
+        Assert.Equal(6, LiveEpochRow().Count(Escapes().Replace(text, "")));
     }
 
     [Fact]
     public void Scripts_get_an_object_an_epoch_and_one_with_the_result()
     {
-        string[] lines = Addernet.Run([.. tiny.Train, "--epochs", "2", "--json", "--out", tiny["json"]]).Succeeds().TrimEnd().Split('\n');
-        Assert.Equal(3, lines.Length);
-        Assert.Equal([1, 2], lines[..2].Select(l => JsonDocument.Parse(l).RootElement.GetProperty("epoch").GetInt32()));
-        Assert.Equal(2, JsonDocument.Parse(lines[2]).RootElement.GetProperty("epochs").GetInt32());
+        string[] lines = Addernet.Run([.. tiny.Train, "--json", "--out", tiny["json"]]).Succeeds().TrimEnd().Split('\n');
+        Assert.Equal(7, lines.Length);
+        Assert.Equal(Enumerable.Range(1, 6), lines[..6].Select(l => JsonDocument.Parse(l).RootElement.GetProperty("epoch").GetInt32()));
+        Assert.Equal(6, JsonDocument.Parse(lines[6]).RootElement.GetProperty("epochs").GetInt32());
     }
 
     [Fact]
@@ -78,14 +78,14 @@ public partial class TrainTests(TinyRun tiny) : IClassFixture<TinyRun>
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no kill -INT.");
         using TempFolder work = new();
-        string[] arguments = ["train", "--data-dir", tiny.Data, "--epochs", "100000", "--batch-size", "16"];
+        string[] arguments = ["train", "--data-dir", tiny.Data, "--epochs", "100000", "--batch-size", "16", "--threads", "1"];
         string first = InterruptAfterAnEpoch(work.Path, arguments);
         Match resume = ResumeCommand().Match(first);
         Assert.True(resume.Success, first);
         int done = EpochRow().Count(first);
         Assert.InRange(done, 1, 99_999);
         string second = InterruptAfterAnEpoch(work.Path, resume.Groups["arguments"].Value.Split(' '));
-        Assert.Contains($"\n{done + 1,8}/100000 ".Replace(" ", "", StringComparison.Ordinal), second.Replace(" ", "", StringComparison.Ordinal));
+        Assert.Contains($"\n{done + 1}/100000 ", second);
     }
 
     // Waits for a row of an epoch that was not there at the start, then presses Ctrl-C.
@@ -102,7 +102,7 @@ public partial class TrainTests(TinyRun tiny) : IClassFixture<TinyRun>
             if (!sent && EpochRow().Count(string.Join('\n', lines) + '\n') > before)
             {
                 sent = true;
-                Process.Start("kill", ["-INT", $"{process.Id}"]).WaitForExit();
+                Process.Start("sh", ["-c", $"kill -INT {process.Id}"]).WaitForExit();
             }
         }
 
@@ -115,10 +115,13 @@ public partial class TrainTests(TinyRun tiny) : IClassFixture<TinyRun>
     private static double Accuracy(string text) =>
         double.Parse(AccuracyText().Match(text).Groups[1].Value, CultureInfo.InvariantCulture);
 
-    [GeneratedRegex(@"^ +\d+/\d+ .* % .* %.*$", RegexOptions.Multiline)]
+    [GeneratedRegex(@"^ *\d+/\d+ .* % .* %.*$", RegexOptions.Multiline)]
     private static partial Regex EpochRow();
 
-    [GeneratedRegex(@"[Tt]est accuracy ([\d.]+) %|: accuracy ([\d.]+) %")]
+    [GeneratedRegex(@"\r +\d/6 .* % .* % +[\d,]+ +\d+:\d\d *$", RegexOptions.Multiline)]
+    private static partial Regex LiveEpochRow();
+
+    [GeneratedRegex(@"(?:Test|:) accuracy ([\d.]+) %")]
     private static partial Regex AccuracyText();
 
     [GeneratedRegex(@"\u001b\[[0-9;?]*[a-zA-Z]")]

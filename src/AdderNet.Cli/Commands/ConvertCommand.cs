@@ -1,5 +1,6 @@
 using System.CommandLine;
 using AdderNet.Checkpoints;
+using AdderNet.Training;
 
 namespace AdderNet.Cli.Commands;
 
@@ -8,14 +9,14 @@ internal static class ConvertCommand
 {
     public static Command Create(Host host)
     {
-        Argument<string> source = new("SOURCE") { Description = "A PyTorch checkpoint (.pth, .pt) or a .safetensors file" };
+        Argument<string> source = new("SOURCE") { Description = "A PyTorch checkpoint (.pth, .pt), a .safetensors file, or a run folder for its best weights" };
         Argument<string> destination = new("DESTINATION") { Description = "File to write; .safetensors, .pth or .pt says its kind" };
         Option<bool> force = new("--force") { Description = "Replace the destination where it exists" };
         CliCommand command = new(
             "convert",
             "Convert weights between PyTorch's files and safetensors. Nothing a file holds is ever run.",
             "convert resnet20.pth resnet20.safetensors # from the official code",
-            "convert runs/resnet20-cifar10/best.safetensors resnet20.pth # for torch.load(..., weights_only=True)")
+            "convert runs/resnet20-cifar10 resnet20.pth # the best weights of a run, for torch.load(..., weights_only=True)")
         {
             source, destination, force,
         };
@@ -27,9 +28,15 @@ internal static class ConvertCommand
                 throw new CliException($"{to} exists; choose another name, or replace it with --force.");
             }
 
-            CheckpointFiles.Convert(from, to);
+            CheckpointFiles.Convert(Directory.Exists(from) ? BestWeights(from) : from, to);
             host.Out.WriteLine(FormattableString.Invariant($"Wrote {to}: {CheckpointFiles.ReadStateDict(to).Tensors.Count} tensors, {new FileInfo(to).Length:N0} bytes."));
         });
         return command;
+    }
+
+    private static string BestWeights(string run)
+    {
+        using TrainedModel best = TrainedModel.Load(run);
+        return best.WeightsPath;
     }
 }

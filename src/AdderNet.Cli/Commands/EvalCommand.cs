@@ -46,8 +46,16 @@ internal static class EvalCommand
             {
                 host.Out.WriteJson(new
                 {
-                    model.Source, Model = model.Name, model.Layers, Data = dataName, result.Count,
-                    result.Loss, result.Top1, result.Top5, result.Seconds, result.ImagesPerSecond,
+                    model.Source,
+                    Model = model.Name,
+                    model.Layers,
+                    Data = dataName,
+                    result.Count,
+                    result.Loss,
+                    result.Top1,
+                    result.Top5,
+                    result.Seconds,
+                    result.ImagesPerSecond,
                 });
                 return;
             }

@@ -39,8 +39,15 @@ internal static class InfoCommand
             {
                 host.Out.WriteJson(new
                 {
-                    info.Name, info.Title, Layers = kind, InputShape = (int[])[channels, info.InputSize, info.InputSize], Classes = classes,
-                    summary.Parameters, summary.Multiplications, summary.Additions, Table = summary.Layers,
+                    info.Name,
+                    info.Title,
+                    Layers = kind,
+                    InputShape = (int[])[channels, info.InputSize, info.InputSize],
+                    Classes = classes,
+                    summary.Parameters,
+                    summary.Multiplications,
+                    summary.Additions,
+                    Table = summary.Layers,
                 });
                 return;
             }
