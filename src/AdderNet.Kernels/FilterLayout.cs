@@ -70,21 +70,36 @@ internal readonly unsafe struct FilterLayout
     {
         int lanes = PanelVectors(panel) * TOps.Lanes, outputs = PanelOutputs(panel);
         float* from = filters + (nint)Output(panel) * Elements, start = packed + (nint)PaddedOutput(panel) * Elements;
-        for (int c = 0; c < groupC; c++)
+        if (outputs < lanes)
         {
-            // A row of the panel at a time: whole cache lines are written.
-            float* to = start + (nint)c * lanes;
-            for (int t = 0; t < taps; t++, from++, to += (nint)groupC * lanes)
+            new Span<float>(start, checked(Elements * lanes)).Clear();
+        }
+
+        // Filters lie a power of two apart more often than not, which the cache takes badly: some elements of each are
+        // copied beside one another before they are written row by row.
+        const int Part = 128, Pitch = Part + 8;
+        float* parts = stackalloc float[2 * 16 * Pitch];
+        int c = 0, t = 0;
+        for (int k = 0; k < Elements; k += Part)
+        {
+            int count = Math.Min(Part, Elements - k);
+            for (int o = 0; o < outputs; o++)
             {
-                int o = 0;
-                for (; o < outputs; o++)
+                new ReadOnlySpan<float>(from + (nint)o * Elements + k, count).CopyTo(new Span<float>(parts + o * Pitch, count));
+            }
+
+            for (int i = 0; i < count; i++)
+            {
+                float* to = start + ((nint)t * groupC + c) * lanes, part = parts + i;
+                for (int o = 0; o < outputs; o++)
                 {
-                    to[o] = from[(nint)o * Elements];
+                    to[o] = *part;
+                    part += Pitch;
                 }
 
-                for (; o < lanes; o++)
+                if (++t == taps)
                 {
-                    to[o] = 0;
+                    (t, c) = (0, c + 1);
                 }
             }
         }

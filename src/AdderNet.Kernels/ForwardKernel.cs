@@ -53,7 +53,7 @@ internal static unsafe class ForwardKernel
         int threads = KernelThreads.Count;
         Job job = new()
         {
-            Window = new Window(shape.N, shape.C, shape.Groups, vertical, horizontal, TilePixels, threads == 1 ? 1 : 4 * threads, layout.Depthwise),
+            Window = new Window(shape.N, shape.C, shape.Groups, vertical, horizontal, TilePixels, Window.TilesFor(threads, layout.Panels), layout.Depthwise),
             Layout = layout,
             X = x,
             Y = y,
@@ -76,7 +76,7 @@ internal static unsafe class ForwardKernel
         job.Scale = layout.Spread(epilogue.Scale, job.Scale);
         job.Shift = layout.Spread(epilogue.Shift, job.Shift);
         int tiles = job.Window.Tiles;
-        job.Splits = threads == 1 ? 1 : Math.Min(layout.Panels, Window.Ceiling(4 * threads, tiles));
+        job.Splits = Window.SplitsFor(threads, layout.Panels, tiles);
         fixed (float* residual = epilogue.Residual)
         {
             job.Residual = residual;

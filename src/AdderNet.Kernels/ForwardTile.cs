@@ -123,7 +123,7 @@ internal static unsafe class ForwardTile<TOps, TVec>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static TVec Add<TForm>(TVec sum, TVec x, TVec f, TVec one)
         where TForm : struct, IForm =>
-        TForm.Plain ? TOps.Add(sum, TOps.Abs(TOps.Sub(x, f))) : TOps.Accumulate(sum, TOps.Max(x, f), one);
+        TForm.Plain ? TOps.Add(sum, TOps.Abs(TOps.Sub(x, f))) : TOps.Accumulate(sum, TOps.Max(f, x), one);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Put<TSize>(float* sums, int pixel, TVec a, TVec b, bool first)

@@ -111,11 +111,11 @@ internal static unsafe class InputGradientKernel
                 Phase phase = new() { Row = row, Col = col, FirstI = firstI, FirstJ = firstJ, StepI = stepI, StepJ = stepJ };
                 if (y.Taps * x.Taps > 0)
                 {
-                    phase.Window = new Window(shape.N, shape.O, shape.Groups, y, x, TilePixels, threads == 1 ? 1 : 4 * threads, job.Depthwise);
+                    phase.Window = new Window(shape.N, shape.O, shape.Groups, y, x, TilePixels, Window.TilesFor(threads, job.Vectors), job.Depthwise);
                     phase.Segments = carver.Take<Segment>(phase.Window.MaxSegments);
                     phase.Chunks = carver.Take<Chunk>(phase.Window.MaxSegments);
                     phase.Filters = carver.Take<float>((long)job.Vectors * lanes * y.Taps * x.Taps * job.GroupO);
-                    phase.Splits = threads == 1 ? 1 : Math.Min(job.Vectors, Window.Ceiling(4 * threads, phase.Window.Tiles));
+                    phase.Splits = Window.SplitsFor(threads, job.Vectors, phase.Window.Tiles);
                     phase.Tasks = checked(phase.Window.Tiles * phase.Splits);
                     tasks = Math.Max(tasks, phase.Tasks);
                 }

@@ -27,6 +27,7 @@ internal unsafe struct Window
     // 256 elements in one float32 sum put the official ResNet-20's logits 1.4e-3 off (most inputs are 0 behind a ReLU, so a
     // filter's rounding errors agree at all pixels and do not average out); 128 put them where any summation order does, 0.8e-3.
     private const int ChunkLength = 128;
+    private const int TasksPerThread = 4;
     private const int PatchBytes = 192 * 1024;
 
     public int Channels, Groups, Rows, TileRows, TileCols, RowTiles, ColTiles;
@@ -85,6 +86,16 @@ internal unsafe struct Window
     public readonly long PatchPixels => InPlace ? MaxPixels : (long)PatchRows * (Pitch / Channels);
 
     public static int Ceiling(int a, int b) => (a - 1) / b + 1;
+
+    /// <summary>
+    /// How many tiles keep so many threads busy, where each can be split by channels into up to <paramref name="panels"/>
+    /// tasks: channels first, since that leaves register tiles full.
+    /// </summary>
+    public static int TilesFor(int threads, int panels) => threads == 1 ? 1 : Ceiling(TasksPerThread * threads, panels);
+
+    /// <summary>How many tasks by channels a tile is split into, so that there are enough for all threads.</summary>
+    public static int SplitsFor(int threads, int panels, int tiles) =>
+        threads == 1 ? 1 : Math.Min(panels, Ceiling(TasksPerThread * threads, tiles));
 
     /// <summary>Number of segments and chunks <see cref="Describe"/> writes at most.</summary>
     public readonly int MaxSegments => checked((int)(Runs + (long)Runs * RunLength / ChunkLength + 1));
