@@ -106,17 +106,13 @@ internal readonly unsafe struct FilterLayout
 
         for (int v = 0; v < lanes; v += TOps.Lanes)
         {
-            // In parts, so that the sum over many elements stays accurate.
-            TVec sum = TOps.Create(0);
-            for (int k = 0; k < Elements; k += 256)
+            // Compensated (Kahan): its error would be the same at every pixel, and averages would not lose it.
+            TVec sum = TOps.Create(0), lost = sum;
+            for (int k = 0; k < Elements; k++)
             {
-                TVec part = TOps.Create(0);
-                for (int i = k; i < Math.Min(k + 256, Elements); i++)
-                {
-                    part = TOps.Add(part, TOps.Load(start + (nint)i * lanes + v));
-                }
-
-                sum = TOps.Add(sum, part);
+                TVec next = TOps.Sub(TOps.Load(start + (nint)k * lanes + v), lost), total = TOps.Add(sum, next);
+                lost = TOps.Sub(TOps.Sub(total, sum), next);
+                sum = total;
             }
 
             TOps.Store(packed + SumsStart + PaddedOutput(panel) + v, sum);
