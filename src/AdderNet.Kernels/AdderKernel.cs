@@ -25,6 +25,7 @@ public static class AdderKernel
         ArgumentNullException.ThrowIfNull(filters);
         Check(shape, x.Length, y.Length);
         filters.Check(shape);
+        Length(epilogue.Mean.Length, epilogue.Mean.IsEmpty ? 0 : shape.O, nameof(epilogue));
         Length(epilogue.Scale.Length, epilogue.Scale.IsEmpty ? 0 : shape.O, nameof(epilogue));
         Length(epilogue.Shift.Length, epilogue.Shift.IsEmpty ? 0 : shape.O, nameof(epilogue));
         Length(epilogue.Residual.Length, epilogue.Residual.IsEmpty ? 0 : shape.YLength, nameof(epilogue));

@@ -16,14 +16,14 @@ internal static unsafe class ForwardKernel
     {
         public Window Window;
         public FilterLayout Layout;
-        public float* X, Y, Filters, Scale, Shift, Residual;
+        public float* X, Y, Filters, Mean, Scale, Shift, Residual;
         public Segment* Segments;
         public Chunk* Chunks;
         public float* Ones;
         public int ChunkCount, Splits, O;
         public bool Relu;
 
-        public readonly bool NoEpilogue => Scale == null && Shift == null && Residual == null && !Relu;
+        public readonly bool NoEpilogue => Mean == null && Scale == null && Shift == null && Residual == null && !Relu;
     }
 
     private struct PackJob
@@ -73,6 +73,7 @@ internal static unsafe class ForwardKernel
         job.Filters = packed;
         job.ChunkCount = job.Window.Describe(job.Segments, job.Chunks);
         new Span<float>(job.Ones, 16).Fill(1);
+        job.Mean = layout.Spread(epilogue.Mean, job.Mean);
         job.Scale = layout.Spread(epilogue.Scale, job.Scale);
         job.Shift = layout.Spread(epilogue.Shift, job.Shift);
         int tiles = job.Window.Tiles;
@@ -89,6 +90,7 @@ internal static unsafe class ForwardKernel
         job.Ones = carver.Take<float>(16);
         job.Segments = carver.Take<Segment>(job.Window.MaxSegments);
         job.Chunks = carver.Take<Chunk>(job.Window.MaxSegments);
+        job.Mean = carver.Take<float>(epilogue.Mean.IsEmpty ? 0 : job.Layout.PaddedOutputs);
         job.Scale = carver.Take<float>(epilogue.Scale.IsEmpty ? 0 : job.Layout.PaddedOutputs);
         job.Shift = carver.Take<float>(epilogue.Shift.IsEmpty ? 0 : job.Layout.PaddedOutputs);
         return carver.Take<float>(pack ? job.Layout.Length : 0);
@@ -323,6 +325,11 @@ internal static unsafe class ForwardKernel
                         {
                             check = TOps.MulAdd(y, zero, check);
                         }
+                    }
+
+                    if (job->Mean != null)
+                    {
+                        y = TOps.Sub(y, TOps.Load(job->Mean + padded + o));
                     }
 
                     if (job->Scale != null)

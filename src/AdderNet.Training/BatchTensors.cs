@@ -15,7 +15,7 @@ internal static class BatchTensors
             throw new InvalidOperationException("A batch's images are not an array.");
         }
 
-        Tensor flat = frombuffer(memory.Array!, ScalarType.Float32, memory.Count, memory.Offset * sizeof(float));
+        Tensor flat = frombuffer(memory.Array!, ScalarType.Float32, memory.Count, memory.Offset);
         // With one channel both layouts are the same memory, and libtorch goes on in the one that the strides name. The few channels
         // that follow make its channels-last BatchNorm ten times slower than the other one.
         return batch.Channels == 1

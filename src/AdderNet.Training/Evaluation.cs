@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using AdderNet.Data;
+using AdderNet.Models;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -39,11 +40,19 @@ public static class Evaluation
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(loader);
+        return Run(model, loader, freeze: true, progress, cancel);
+    }
+
+    /// <summary>As above; unfrozen, it passes through the model's own modules and their hooks, and takes longer.</summary>
+    internal static EvaluationResult Run(
+        nn.Module<Tensor, Tensor> model, Loader loader, bool freeze, IProgress<EvaluationProgress>? progress, CancellationToken cancel)
+    {
         bool training = model.training;
         model.eval();
         try
         {
             using var guard = no_grad();
+            using nn.Module<Tensor, Tensor>? frozen = freeze ? FrozenModel.Freeze(model) : null;
             Tally tally = new();
             Stopwatch watch = Stopwatch.StartNew();
             int done = 0;
@@ -52,7 +61,7 @@ public static class Evaluation
                 using (batch)
                 {
                     using var scope = NewDisposeScope();
-                    Tensor labels = batch.LabelTensor(), logits = model.call(batch.ImageTensor());
+                    Tensor labels = batch.LabelTensor(), logits = (frozen ?? model).call(batch.ImageTensor());
                     batch.CheckLabels(logits, batch.Count);
                     tally.Add(nn.functional.cross_entropy(logits, labels).item<float>(), logits, labels);
                 }

@@ -180,11 +180,11 @@ public sealed class Trainer : IDisposable
         EvaluationResult learned = tally.Result(pace.Elapsed);
         pace.Begin();
         EvaluationResult measured = Evaluation.Run(
-            Model, test, new Relay(p => Report(TrainingPhase.Test, p.Batch, p.Batches, p.SoFar, learningRate)), cancel);
+            Model, test, freeze: watch is null, new Relay(p => Report(TrainingPhase.Test, p.Batch, p.Batches, p.SoFar, learningRate)), cancel);
         if (!double.IsFinite(measured.Loss) || watch?.FirstBroken is not null)
         {
             using ActivationWatch again = new(Model);
-            Evaluation.Run(Model, test, null, cancel);
+            Evaluation.Run(Model, test, freeze: false, null, cancel);
             throw Broken($"Tested after epoch {epoch}, the loss is {measured.Loss}", learningRate, again.FirstBroken);
         }
 

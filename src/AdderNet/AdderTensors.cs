@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using AdderNet.Kernels;
+using AdderNet.Models;
 using static TorchSharp.torch;
 
 namespace AdderNet;
@@ -16,14 +17,17 @@ internal static class AdderTensors
         return AsNchw(y);
     }
 
-    /// <summary>relu(scale * Y + shift + residual), channels-last; the residual may be null.</summary>
+    /// <summary>relu(scale * (Y - mean) + shift + residual), channels-last; the residual may be null.</summary>
     public static Tensor Forward(
-        AdderShape shape, Tensor input, PackedFilters filters, float[] scale, float[] shift, Tensor? residual, bool relu)
+        AdderShape shape, Tensor input, PackedFilters filters, BatchNormFold norm, Tensor? residual, bool relu)
     {
         using Tensor x = ChannelsLast(input);
         using Tensor? summand = residual is null ? null : ChannelsLast(residual);
         Tensor y = empty(shape.N, shape.OutH, shape.OutW, shape.O);
-        var epilogue = new AdderEpilogue { Scale = scale, Shift = shift, Residual = summand is null ? [] : Floats(summand), Relu = relu };
+        var epilogue = new AdderEpilogue
+        {
+            Mean = norm.Mean, Scale = norm.Scale, Shift = norm.Shift, Residual = summand is null ? [] : Floats(summand), Relu = relu,
+        };
         AdderKernel.Forward(shape, Floats(x), filters, Floats(y), epilogue);
         return AsNchw(y);
     }

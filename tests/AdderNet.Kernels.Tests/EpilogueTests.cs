@@ -6,27 +6,28 @@ public class EpilogueTests
 {
     [Theory]
     [MemberData(nameof(Layers.Widths), MemberType = typeof(Layers))]
-    public void Packed_filters_with_scale_shift_residual_and_relu_equal_the_steps_one_by_one(string width)
+    public void Packed_filters_with_mean_scale_shift_residual_and_relu_equal_the_steps_one_by_one(string width)
     {
-        Gen.Select(Layers.Shapes, Gen.Int, Gen.Int[0, 15]).Sample(
+        Gen.Select(Layers.Shapes, Gen.Int, Gen.Int[0, 31]).Sample(
             (shape, seed, parts) =>
             {
                 float[] x = Layers.Random(shape.XLength, seed), filters = Layers.Random(shape.FiltersLength, ~seed);
                 float[] scale = (parts & 1) == 0 ? [] : Layers.Random(shape.O, 1), shift = (parts & 2) == 0 ? [] : Layers.Random(shape.O, 2);
                 float[] residual = (parts & 4) == 0 ? [] : Layers.Random(shape.YLength, 3);
+                float[] mean = (parts & 16) == 0 ? [] : Layers.Random(shape.O, 4);
                 bool relu = (parts & 8) != 0;
                 VectorWidth w = Enum.Parse<VectorWidth>(width);
                 float[] expected = new float[shape.YLength], actual = new float[shape.YLength];
                 AdderKernel.Forward(shape, x, filters, expected, w);
                 for (int i = 0; i < expected.Length; i++)
                 {
-                    float y = expected[i] * (scale.Length == 0 ? 1 : scale[i % shape.O]);
+                    float y = (expected[i] - (mean.Length == 0 ? 0 : mean[i % shape.O])) * (scale.Length == 0 ? 1 : scale[i % shape.O]);
                     y += shift.Length == 0 ? 0 : shift[i % shape.O];
                     y += residual.Length == 0 ? 0 : residual[i];
                     expected[i] = relu ? Math.Max(y, 0) : y;
                 }
 
-                AdderEpilogue epilogue = new() { Scale = scale, Shift = shift, Residual = residual, Relu = relu };
+                AdderEpilogue epilogue = new() { Mean = mean, Scale = scale, Shift = shift, Residual = residual, Relu = relu };
                 AdderKernel.Forward(shape, x, new PackedFilters(shape, filters, w), actual, epilogue);
                 Assert.Equal(expected, actual);
             },

@@ -45,6 +45,21 @@ public class FrozenModelTests
     }
 
     [Fact]
+    public void A_module_that_cannot_be_frozen_is_called_as_it_is_and_survives()
+    {
+        using var scope = NewDisposeScope();
+        using Adder2d layer = Layers.Adder2d(1, 1, 1);
+        layer.eval();
+        Tensor x = randn(1, 1, 2, 2);
+        using (nn.Module<Tensor, Tensor> frozen = FrozenModel.Freeze(layer))
+        {
+            Assert.True(layer.forward(x).equal(frozen.forward(x)).all().item<bool>());
+        }
+
+        Assert.False(layer.forward(x).isnan().any().item<bool>());
+    }
+
+    [Fact]
     public void Bias_of_the_layer_is_folded_in()
     {
         using var scope = NewDisposeScope();

@@ -5,4 +5,6 @@ using AdderNet.Training.Tests;
 
 return args is [CrashTests.HelperArgument, var folder]
     ? CrashTests.TrainForEver(folder)
-    : await Xunit.MicrosoftTestingPlatform.TestPlatformTestFramework.RunAsync(args, (builder, arguments) => { });
+    : args.Contains("--server")
+    ? await Xunit.MicrosoftTestingPlatform.TestPlatformTestFramework.RunAsync(args, (builder, arguments) => { })
+    : await Xunit.Runner.InProc.SystemConsole.ConsoleRunner.Run(args);

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace AdderNet.Models;
 
-/// <summary>A layer that ends in a BatchNorm, in one step: relu(scale * layer(x) + shift + residual).</summary>
+/// <summary>A layer that ends in a BatchNorm, in one step: relu(BatchNorm(layer(x)) + residual).</summary>
 internal interface IFrozenLayer
 {
     /// <summary>The output; <paramref name="residual"/>, of its shape, is added before a ReLU that then always follows.</summary>
@@ -17,7 +17,7 @@ internal sealed class FrozenAdder : nn.Module<Tensor, Tensor>, IFrozenLayer
     private readonly Window window;
     private readonly long[] filtersShape;
     private readonly PackedFilters filters;
-    private readonly float[] scale, shift;
+    private readonly BatchNormFold norm;
     private readonly bool relu;
 
     public FrozenAdder(Adder2d layer, BatchNorm2d norm, bool relu)
@@ -25,13 +25,13 @@ internal sealed class FrozenAdder : nn.Module<Tensor, Tensor>, IFrozenLayer
     {
         (window, filtersShape, this.relu) = (layer.Geometry, layer.Filters.shape, relu);
         filters = AdderTensors.Pack(layer.Filters, window.SmallestShape(filtersShape));
-        (scale, shift) = BatchNormFold.ScaleAndShift(norm, layer.Bias);
+        this.norm = BatchNormFold.Of(norm, layer.Bias);
     }
 
     public override Tensor forward(Tensor input) => Run(input, null);
 
     public Tensor Run(Tensor input, Tensor? residual) =>
-        AdderTensors.Forward(window.Shape(input, filtersShape), input, filters, scale, shift, residual, relu || residual is not null);
+        AdderTensors.Forward(window.Shape(input, filtersShape), input, filters, norm, residual, relu || residual is not null);
 }
 
 /// <summary>An ordinary convolution whose weights have taken in the BatchNorm.</summary>
@@ -45,8 +45,9 @@ internal sealed class FrozenConvolution : nn.Module<Tensor, Tensor>, IFrozenLaye
     public FrozenConvolution(Conv2d layer, BatchNorm2d norm, bool relu)
         : base(nameof(FrozenConvolution))
     {
-        var (scale, shift) = BatchNormFold.ScaleAndShift(norm, layer.bias);
-        using Tensor factors = tensor(scale), column = factors.view(-1, 1, 1, 1);
+        BatchNormFold fold = BatchNormFold.Of(norm, layer.bias);
+        float[] shift = [.. fold.Shift.Zip(fold.Mean, fold.Scale).Select(c => c.First - c.Second * c.Third)];
+        using Tensor factors = tensor(fold.Scale), column = factors.view(-1, 1, 1, 1);
         (weight, bias) = (layer.weight!.mul(column).detach().DetachFromDisposeScope(), tensor(shift).DetachFromDisposeScope());
         (stride, padding, dilation, groups, this.relu) = (layer.stride, layer.padding!, layer.dilation, layer.groups, relu);
         RegisterComponents();
@@ -59,20 +60,5 @@ internal sealed class FrozenConvolution : nn.Module<Tensor, Tensor>, IFrozenLaye
         Tensor y = nn.functional.conv2d(input, weight, bias, stride, padding, dilation, groups);
         y = residual is null ? y : y.add_(residual);
         return relu || residual is not null ? y.relu_() : y;
-    }
-}
-
-/// <summary>BatchNorm at inference is one factor and one summand a channel.</summary>
-internal static class BatchNormFold
-{
-    /// <summary>scale = weight / sqrt(var + eps), shift = bias + (layer bias - mean) * scale.</summary>
-    public static (float[] Scale, float[] Shift) ScaleAndShift(BatchNorm2d norm, Tensor? layerBias)
-    {
-        using var scope = NewDisposeScope();
-        Tensor scale = (norm.running_var! + norm.eps).rsqrt();
-        scale = norm.weight is null ? scale : scale * norm.weight;
-        Tensor shift = ((layerBias ?? 0) - norm.running_mean!) * scale;
-        shift = norm.bias is null ? shift : shift + norm.bias;
-        return (scale.data<float>().ToArray(), shift.data<float>().ToArray());
     }
 }

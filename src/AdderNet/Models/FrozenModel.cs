@@ -25,7 +25,7 @@ public static class FrozenModel
         }
 
         using var guard = no_grad();
-        return FreezeOne(model);
+        return new FrozenSequence(FreezeAll([model]));
     }
 
     private static Module FreezeOne(Module module) => module switch
