@@ -260,7 +260,7 @@ internal static unsafe class ForwardKernel
     {
         int vectors = job->Layout.PanelVectors(panel), stride = job->O;
         float* filterSums = job->Filters + job->Layout.SumsStart + job->Layout.PaddedOutput(panel);
-        TVec zero = TOps.Create(0), minusTwo = TOps.Create(-2), check = zero;
+        TVec zero = TOps.Create(0), minusTwo = TOps.Create(-2), check = zero, secondCheck = zero;
         TVec f = TOps.Load(filterSums), g = vectors == 2 ? TOps.Load(filterSums + TOps.Lanes) : zero;
         for (int row = 0; row < tile.Rows; row++)
         {
@@ -275,13 +275,13 @@ internal static unsafe class ForwardKernel
                 {
                     y = TOps.MulAdd(TOps.Load(maximum), minusTwo, TOps.Add(sum, g));
                     TOps.Store(to + TOps.Lanes, y);
-                    check = TOps.MulAdd(y, zero, check);
+                    secondCheck = TOps.MulAdd(y, zero, secondCheck);
                     maximum += TOps.Lanes;
                 }
             }
         }
 
-        return TOps.AllZero(check);
+        return TOps.AllZero(TOps.Add(check, secondCheck));
     }
 
     /// <summary>

@@ -83,14 +83,28 @@ internal static unsafe class ForwardTile<TOps, TVec>
         }
         while (++segment < end);
 
-        Put<TSize>(sums, 0, a0, b0, first);
-        Put<TSize>(sums, 1, a1, b1, first);
-        Put<TSize>(sums, 2, a2, b2, first);
-        Put<TSize>(sums, 3, a3, b3, first);
-        Put<TSize>(sums, 4, a4, b4, first);
-        Put<TSize>(sums, 5, a5, b5, first);
-        Put<TSize>(sums, 6, a6, b6, first);
-        Put<TSize>(sums, 7, a7, b7, first);
+        if (first)
+        {
+            Put<TSize>(sums, 0, a0, b0, true);
+            Put<TSize>(sums, 1, a1, b1, true);
+            Put<TSize>(sums, 2, a2, b2, true);
+            Put<TSize>(sums, 3, a3, b3, true);
+            Put<TSize>(sums, 4, a4, b4, true);
+            Put<TSize>(sums, 5, a5, b5, true);
+            Put<TSize>(sums, 6, a6, b6, true);
+            Put<TSize>(sums, 7, a7, b7, true);
+        }
+        else
+        {
+            Put<TSize>(sums, 0, a0, b0, false);
+            Put<TSize>(sums, 1, a1, b1, false);
+            Put<TSize>(sums, 2, a2, b2, false);
+            Put<TSize>(sums, 3, a3, b3, false);
+            Put<TSize>(sums, 4, a4, b4, false);
+            Put<TSize>(sums, 5, a5, b5, false);
+            Put<TSize>(sums, 6, a6, b6, false);
+            Put<TSize>(sums, 7, a7, b7, false);
+        }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

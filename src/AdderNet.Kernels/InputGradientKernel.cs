@@ -236,7 +236,7 @@ internal static unsafe class InputGradientKernel
         }
 
         Destinations(job, phase, tile, buffers.Pixels);
-        FindSeen(phase, tile, TSize.Rows, buffers.Seen);
+        FindSeen(job, phase, tile, TSize.Rows, buffers);
         int split = index % phase->Splits, group = -1;
         int vector = (int)((long)job->Vectors * split / phase->Splits), end = (int)((long)job->Vectors * (split + 1) / phase->Splits);
         for (; vector < end; vector++)
@@ -310,11 +310,24 @@ internal static unsafe class InputGradientKernel
     }
 
     /// <summary>For each register tile, the segments outside which its pixels meet only padding.</summary>
-    private static void FindSeen(Phase* phase, Tile tile, int rows, Seen* seen)
+    private static void FindSeen(Job* job, Phase* phase, Tile tile, int rows, in Buffers buffers)
     {
         Axis y = phase->Window.Y;
         Chunk last = phase->Chunks[phase->ChunkCount - 1];
-        int segments = (last.Segment + last.Segments) / y.Taps;
+        nint rowLength = (nint)phase->Window.X.Taps * job->GroupO;
+        int segments = last.Segment + last.Segments;
+        for (int row = 0, segment = 0; row <= y.Taps; row++)
+        {
+            // The first segment of each row of taps; no segment lies in two.
+            while (segment < segments && phase->Segments[segment].Filter < row * rowLength)
+            {
+                segment++;
+            }
+
+            buffers.RowSegments[row] = segment;
+        }
+
+        Seen* seen = buffers.Seen;
         for (int p = 0; p < tile.Pixels; p += rows)
         {
             int from = y.Taps, to = 0;
@@ -326,7 +339,7 @@ internal static unsafe class InputGradientKernel
                 to = Math.Max(to, below < 0 ? 0 : Math.Min(y.Taps, below / y.TapStep + 1));
             }
 
-            *seen++ = new Seen(from * segments, to * segments);
+            *seen++ = new Seen(buffers.RowSegments[from], buffers.RowSegments[to]);
         }
     }
 
@@ -505,7 +518,7 @@ internal static unsafe class InputGradientKernel
     {
         public readonly float* Patch, ChannelSums, WindowSums, X, Sums, PlainSums;
         public readonly nint* Offsets, Pixels;
-        public readonly int* Places;
+        public readonly int* Places, RowSegments;
         public readonly Seen* Seen;
         public readonly int Count;
 
@@ -516,6 +529,7 @@ internal static unsafe class InputGradientKernel
             Offsets = carver.Take<nint>(pixels);
             Places = carver.Take<int>(pixels);
             Seen = carver.Take<Seen>(pixels);
+            RowSegments = carver.Take<int>(window.Y.Taps + 1);
             Pixels = carver.Take<nint>(pixels);
             WindowSums = carver.Take<float>(pixels);
             X = carver.Take<float>(pixels * lanes);

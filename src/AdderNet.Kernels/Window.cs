@@ -87,7 +87,7 @@ internal unsafe struct Window
     public static int Ceiling(int a, int b) => (a - 1) / b + 1;
 
     /// <summary>Number of segments and chunks <see cref="Describe"/> writes at most.</summary>
-    public readonly int MaxSegments => Runs * Ceiling(RunLength, ChunkLength);
+    public readonly int MaxSegments => checked((int)(Runs + (long)Runs * RunLength / ChunkLength + 1));
 
     /// <summary>Number of parts of a window that are contiguous in memory: its rows where neighbouring pixels lie side by side, else its pixels.</summary>
     public readonly int Runs => RowsAreRuns ? Y.Taps : Y.Taps * X.Taps;
@@ -104,23 +104,27 @@ internal unsafe struct Window
     /// <summary>Writes the window's segments in filter order (row, column, channel), grouped into chunks; returns the number of chunks.</summary>
     public readonly int Describe(Segment* segments, Chunk* chunks)
     {
-        int pieces = Ceiling(RunLength, ChunkLength), segment = 0, count = 0, inChunk = 0;
+        // As few chunks as can be, all about as long; runs are cut where a chunk is full.
+        long all = (long)Runs * RunLength;
+        int count = (int)((all - 1) / ChunkLength) + 1, segment = 0, run = 0, from = 0;
         nint filter = 0;
-        for (int run = 0; run < Runs; run++)
-            for (int piece = 0; piece < pieces; piece++)
+        for (int i = 0; i < count; i++)
+        {
+            int start = segment;
+            for (nint end = (nint)(all * (i + 1) / count); filter < end;)
             {
-                int from = (int)((long)RunLength * piece / pieces), to = (int)((long)RunLength * (piece + 1) / pieces);
-                if (count == 0 || inChunk + to - from > ChunkLength)
+                int length = (int)Math.Min(RunLength - from, end - filter);
+                segments[segment++] = new Segment(RunStart(run) + from, length, filter);
+                filter += length;
+                from += length;
+                if (from == RunLength)
                 {
-                    chunks[count++] = new Chunk(segment, 0);
-                    inChunk = 0;
+                    (run, from) = (run + 1, 0);
                 }
-
-                segments[segment++] = new Segment(RunStart(run) + from, to - from, filter);
-                chunks[count - 1] = chunks[count - 1] with { Segments = segment - chunks[count - 1].Segment };
-                inChunk += to - from;
-                filter += to - from;
             }
+
+            chunks[i] = new Chunk(start, segment - start);
+        }
 
         return count;
     }
