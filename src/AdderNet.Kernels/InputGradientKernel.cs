@@ -247,7 +247,7 @@ internal static unsafe class InputGradientKernel
             float* at = source + (job->Depthwise ? c0 : (nint)(vector / job->GroupVectors) * job->GroupO);
             if (job->Depthwise)
             {
-                DepthwiseSums<TOps, TVec>(phase, vector, at, buffers);
+                DepthwiseSums<TOps, TVec>(phase, vector, at, buffers, pixels);
                 ReplaceNaN<TOps, TVec>(job, phase, tile, vector, buffers);
             }
             else
@@ -259,7 +259,12 @@ internal static unsafe class InputGradientKernel
                 }
 
                 Sums<TOps, TVec, TSize, FastForm>(job, phase, vector, at, buffers, buffers.Sums, pixels);
-                if (!Subtract<TOps, TVec>(buffers, buffers.Sums, pixels))
+                if (channels == TOps.Lanes && SubtractTo<TOps, TVec>(buffers, pixels, job->GradX + first))
+                {
+                    continue;
+                }
+
+                if (!Subtract<TOps, TVec>(buffers, pixels))
                 {
                     Sums<TOps, TVec, TSize, PlainForm>(job, phase, vector, at, buffers, buffers.PlainSums, pixels);
                     Merge<TOps, TVec>(buffers, pixels);
@@ -345,13 +350,13 @@ internal static unsafe class InputGradientKernel
 
     /// <summary>The sums where each input channel meets one output channel: vectors run over channels of both.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void DepthwiseSums<TOps, TVec>(Phase* phase, int vector, float* source, in Buffers buffers)
+    private static void DepthwiseSums<TOps, TVec>(Phase* phase, int vector, float* source, in Buffers buffers, int pixels)
         where TOps : struct, ISimd<TVec>
         where TVec : struct
     {
         int taps = phase->Window.Y.Taps * phase->Window.X.Taps;
         float* filters = phase->Filters + (nint)vector * TOps.Lanes * taps;
-        for (int p = 0; p < buffers.Count; p++)
+        for (int p = 0; p < pixels; p++)
         {
             TVec x = TOps.Load(buffers.X + p * TOps.Lanes), sum = TOps.Create(0);
             float* g = source + buffers.Offsets[p];
@@ -367,21 +372,52 @@ internal static unsafe class InputGradientKernel
 
     /// <summary>Takes X * (sum of g) from the sums; false where a result may be wrong: a large X, or one that is not finite.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static bool Subtract<TOps, TVec>(in Buffers buffers, float* sums, int pixels)
+    private static bool Subtract<TOps, TVec>(in Buffers buffers, int pixels)
         where TOps : struct, ISimd<TVec>
         where TVec : struct
     {
-        TVec zero = TOps.Create(0), one = TOps.Create(1), large = TOps.Create(LargeX), check = zero;
+        bool sound = true;
         for (int p = 0; p < pixels; p++)
         {
             TVec x = TOps.Load(buffers.X + p * TOps.Lanes);
-            TVec y = TOps.Sub(TOps.Load(sums + p * TOps.Lanes), TOps.Mul(x, TOps.Create(buffers.WindowSums[p])));
-            TOps.Store(sums + p * TOps.Lanes, y);
-            check = TOps.MulAdd(y, zero, TOps.Add(check, TOps.SelectLess(large, TOps.Abs(x), one, zero)));
+            TVec y = TOps.Sub(TOps.Load(buffers.Sums + p * TOps.Lanes), TOps.Mul(x, TOps.Create(buffers.WindowSums[p])));
+            TOps.Store(buffers.Sums + p * TOps.Lanes, y);
+            sound &= Sound<TOps, TVec>(TOps.Abs(x), TOps.Mul(y, TOps.Create(0)));
         }
 
-        return TOps.AllZero(check);
+        return sound;
     }
+
+    /// <summary>The same for whole vectors, straight to their destination; false leaves the sums as they were.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static bool SubtractTo<TOps, TVec>(in Buffers buffers, int pixels, float* to)
+        where TOps : struct, ISimd<TVec>
+        where TVec : struct
+    {
+        float* values = buffers.X, sums = buffers.Sums, windowSums = buffers.WindowSums;
+        nint* destinations = buffers.Pixels;
+        TVec zero = TOps.Create(0), largest = zero, check = zero, otherCheck = zero;
+        for (int p = 0; p < pixels; p++)
+        {
+            TVec x = TOps.Load(values), y = TOps.Sub(TOps.Load(sums), TOps.Mul(x, TOps.Create(windowSums[p])));
+            TOps.Store(to + destinations[p], y);
+            largest = TOps.Max(TOps.Abs(x), largest);
+
+            // Two sums in turn, since each addition waits for the one before.
+            (check, otherCheck) = (otherCheck, TOps.MulAdd(y, zero, check));
+            values += TOps.Lanes;
+            sums += TOps.Lanes;
+        }
+
+        return Sound<TOps, TVec>(largest, TOps.Add(check, otherCheck));
+    }
+
+    /// <summary>Whether no |X| is too large and the check, a sum of results times zero, is zero.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static bool Sound<TOps, TVec>(TVec largest, TVec check)
+        where TOps : struct, ISimd<TVec>
+        where TVec : struct =>
+        TOps.AllZero(TOps.SelectLess(TOps.Create(LargeX), largest, TOps.Create(1), check));
 
     /// <summary>Takes the plain sums where the fast ones may be wrong. Lane by lane, so that no result depends on its neighbours.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -520,12 +556,10 @@ internal static unsafe class InputGradientKernel
         public readonly nint* Offsets, Pixels;
         public readonly int* Places, RowSegments;
         public readonly Seen* Seen;
-        public readonly int Count;
 
         public Buffers(ref Carver carver, in Window window, int lanes)
         {
             int pixels = window.MaxPixels + Slack;
-            Count = window.MaxPixels;
             Offsets = carver.Take<nint>(pixels);
             Places = carver.Take<int>(pixels);
             Seen = carver.Take<Seen>(pixels);
