@@ -66,6 +66,7 @@ public static class Evaluation
                     tally.Add(nn.functional.cross_entropy(logits, labels).item<float>(), logits, labels);
                 }
 
+                BatchTensors.ReleaseLeftovers();
                 progress?.Report(new EvaluationProgress(++done, loader.BatchCount, tally.Result(watch.Elapsed)));
                 cancel.ThrowIfCancellationRequested();
             }

@@ -174,6 +174,7 @@ public sealed class Trainer : IDisposable
                 Report(TrainingPhase.Train, ++done, train.BatchCount, tally.Result(pace.Elapsed), rate);
             }
 
+            BatchTensors.ReleaseLeftovers();
             cancel.ThrowIfCancellationRequested();
         }
 
