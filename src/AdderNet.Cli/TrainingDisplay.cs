@@ -54,7 +54,7 @@ internal static class TrainingDisplay
         {
             if (p.Completed is { } metrics)
             {
-                lines.Keep(Row(metrics, p.Epochs), p.IsBest ? "green" : "default");
+                lines.Keep(Row(metrics, p.Epochs));
             }
 
             lines.Show(() => Draw(p), now: p.Completed is not null);
@@ -70,7 +70,7 @@ internal static class TrainingDisplay
             string left = p.TimeLeft is { } time ? $"{Duration.Clock(time)} left" : "";
             yield return " ";
             yield return $"{$"  epoch {p.Epoch}, {Doing(p)}",-24}{lines.Bar(phase, width, "deepskyblue1")} {phase,4:P0}   {Rate(p.ImagesPerSecond)}   {Quality(p)}";
-            yield return $"{$"  {p.Epochs} epochs",-24}{lines.Bar((p.Epoch - 1 + epoch) / p.Epochs, width, "green")} {(p.Epoch - 1 + epoch) / p.Epochs,4:P0}   {left}";
+            yield return $"{"  whole run",-24}{lines.Bar((p.Epoch - 1 + epoch) / p.Epochs, width, "green")} {(p.Epoch - 1 + epoch) / p.Epochs,4:P0}   {left}";
             yield return cancel.IsCancellationRequested
                 ? "  [yellow]Stopping after this batch; Ctrl-C again stops at once.[/]"
                 : "  [grey]Ctrl-C stops; the epochs above are kept and the run can be resumed.[/]";

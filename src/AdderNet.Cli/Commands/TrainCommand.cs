@@ -142,7 +142,7 @@ internal sealed class TrainCommand
         {
             string name = chosen.Layers == Models.LayerKind.Adder ? "AdderNet" : "CNN";
             host.Out.WriteLine(FormattableString.Invariant(
-                $"{name} {Names.Model(chosen.Model).Title} on {train.Info.Title}: {train.Count:N0} training and {test.Count:N0} test images, {chosen.Epochs} epochs of batches of {chosen.BatchSize}"));
+                $"{name} {Names.Model(chosen.Model).Title} on {train.Info.Title}: {train.Count:N0} training and {test.Count:N0} test images, {chosen.Epochs} epoch{(chosen.Epochs == 1 ? "" : "s")} of batches of {chosen.BatchSize}"));
             host.Out.WriteLine($"Saving in {folder.Path}");
             host.Out.WriteLine();
         }
