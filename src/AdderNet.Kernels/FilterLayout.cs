@@ -91,10 +91,18 @@ internal readonly unsafe struct FilterLayout
             for (int i = 0; i < count; i++)
             {
                 float* to = start + ((nint)t * groupC + c) * lanes, part = parts + i;
-                for (int o = 0; o < outputs; o++)
+                int o = 0;
+                for (; o <= outputs - 4; o += 4, part += 4 * Pitch)
+                {
+                    to[o] = part[0];
+                    to[o + 1] = part[Pitch];
+                    to[o + 2] = part[2 * Pitch];
+                    to[o + 3] = part[3 * Pitch];
+                }
+
+                for (; o < outputs; o++, part += Pitch)
                 {
                     to[o] = *part;
-                    part += Pitch;
                 }
 
                 if (++t == taps)
@@ -106,17 +114,42 @@ internal readonly unsafe struct FilterLayout
 
         for (int v = 0; v < lanes; v += TOps.Lanes)
         {
-            // Compensated (Kahan): its error would be the same at every pixel, and averages would not lose it.
-            TVec sum = TOps.Create(0), lost = sum;
-            for (int k = 0; k < Elements; k++)
+            // Compensated (Kahan): its error would be the same at every pixel, and averages would not lose it. Four sums in
+            // turn, since each addition waits for the one before.
+            TVec s0 = TOps.Create(0), s1 = s0, s2 = s0, s3 = s0, l0 = s0, l1 = s0, l2 = s0, l3 = s0;
+            float* at = start + v;
+            int k = 0;
+            for (; k <= Elements - 4; k += 4, at += (nint)4 * lanes)
             {
-                TVec next = TOps.Sub(TOps.Load(start + (nint)k * lanes + v), lost), total = TOps.Add(sum, next);
-                lost = TOps.Sub(TOps.Sub(total, sum), next);
-                sum = total;
+                AddExactly<TOps, TVec>(ref s0, ref l0, TOps.Load(at));
+                AddExactly<TOps, TVec>(ref s1, ref l1, TOps.Load(at + lanes));
+                AddExactly<TOps, TVec>(ref s2, ref l2, TOps.Load(at + 2 * lanes));
+                AddExactly<TOps, TVec>(ref s3, ref l3, TOps.Load(at + 3 * lanes));
             }
 
+            for (; k < Elements; k++, at += lanes)
+            {
+                AddExactly<TOps, TVec>(ref s0, ref l0, TOps.Load(at));
+            }
+
+            TVec sum = s0, lost = TOps.Add(TOps.Add(l0, l1), TOps.Add(l2, l3));
+            AddExactly<TOps, TVec>(ref sum, ref lost, s1);
+            AddExactly<TOps, TVec>(ref sum, ref lost, s2);
+            AddExactly<TOps, TVec>(ref sum, ref lost, s3);
+            sum = TOps.Sub(sum, lost);
             TOps.Store(packed + SumsStart + PaddedOutput(panel) + v, sum);
         }
+    }
+
+    /// <summary>Adds to a sum, keeping what its rounding loses for the next time.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void AddExactly<TOps, TVec>(ref TVec sum, ref TVec lost, TVec value)
+        where TOps : struct, ISimd<TVec>
+        where TVec : struct
+    {
+        TVec next = TOps.Sub(value, lost), total = TOps.Add(sum, next);
+        lost = TOps.Sub(TOps.Sub(total, sum), next);
+        sum = total;
     }
 
     /// <summary>Spreads one float an output channel to the padded order; null stays null.</summary>

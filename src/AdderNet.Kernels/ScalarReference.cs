@@ -15,26 +15,20 @@ internal static class ScalarReference
                 for (int ox = 0; ox < s.OutW; ox++)
                     for (int o = 0; o < s.O; o++)
                     {
-                        y[at++] = Output(s, x, filters, n, oy, ox, o);
+                        double sum = 0;
+                        for (int i = 0; i < s.KernelH; i++)
+                            for (int j = 0; j < s.KernelW; j++)
+                            {
+                                int pixel = Pixel(s, n, oy, ox, i, j);
+                                for (int c = 0; c < s.GroupC; c++)
+                                {
+                                    float a = pixel < 0 ? 0 : x[pixel * s.C + o / s.GroupO * s.GroupC + c];
+                                    sum += Math.Abs((double)a - filters[Filter(s, o, c, i, j)]);
+                                }
+                            }
+
+                        y[at++] = (float)-sum;
                     }
-    }
-
-    /// <summary>One output element, as the formula says it: also what a sum that left the float range is recomputed by.</summary>
-    public static float Output(AdderShape s, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, int n, int oy, int ox, int o)
-    {
-        double sum = 0;
-        for (int i = 0; i < s.KernelH; i++)
-            for (int j = 0; j < s.KernelW; j++)
-            {
-                int pixel = Pixel(s, n, oy, ox, i, j);
-                for (int c = 0; c < s.GroupC; c++)
-                {
-                    float a = pixel < 0 ? 0 : x[pixel * s.C + o / s.GroupO * s.GroupC + c];
-                    sum += Math.Abs((double)a - filters[Filter(s, o, c, i, j)]);
-                }
-            }
-
-        return (float)-sum;
     }
 
     /// <summary>dL/dX = sum over o,i,j of g * HardTanh(F - X) (equation 6 of the paper).</summary>
