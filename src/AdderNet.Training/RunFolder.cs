@@ -148,7 +148,9 @@ public sealed class RunFolder : IDisposable
                 Directory.CreateDirectory(path);
             }
 
-            return new FileStream(IoPath.Combine(path, LockName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
+            FileStream held = new(IoPath.Combine(path, LockName), FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, 1, FileOptions.DeleteOnClose);
+            RemoveAbandoned(path);
+            return held;
         }
         catch (IOException e) when (File.Exists(IoPath.Combine(path, LockName)))
         {
@@ -157,6 +159,26 @@ public sealed class RunFolder : IDisposable
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new TrainingException($"The run folder {path} can't be written: {e.Message.TrimEnd('.')}.", e);
+        }
+    }
+
+    /// <summary>Removes what a killed process was writing: whoever holds the lock knows that nobody else is.</summary>
+    private static void RemoveAbandoned(string path)
+    {
+        foreach (string file in Directory.EnumerateFiles(path, "*.tmp", SearchOption.AllDirectories))
+        {
+            // A name, a GUID, .tmp: the temporary files of AtomicFile.
+            if (IoPath.GetFileName(file).Split('.') is [_, .., var guid, _] && Guid.TryParseExact(guid, "N", out _))
+            {
+                try
+                {
+                    File.Delete(file);
+                }
+                catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+                {
+                    // It costs only space, and training can go on.
+                }
+            }
         }
     }
 

@@ -45,6 +45,18 @@ public class RunFolderTests
     }
 
     [Fact]
+    public void What_a_killed_process_was_writing_goes_when_its_run_is_opened()
+    {
+        using TempFolder folder = new();
+        RunFolder.Create(folder["run"], Small.Recipe).Dispose();
+        string mine = folder.Write("run/notes.tmp", [1]);
+        string[] abandoned = [folder.Write($"run/checkpoint.json.{Guid.NewGuid():N}.tmp", []), folder.Write($"run/checkpoints/epoch-0001.safetensors.{Guid.NewGuid():N}.tmp", [1, 2])];
+        RunFolder.Open(folder["run"]).Dispose();
+        Assert.All(abandoned, f => Assert.False(File.Exists(f)));
+        Assert.True(File.Exists(mine));
+    }
+
+    [Fact]
     public void Options_are_remembered_unless_others_are_given()
     {
         using TempFolder folder = new();
