@@ -36,7 +36,7 @@ internal static class DataCache
     /// <param name="files">What is needed.</param>
     /// <param name="progress">Hears of downloads.</param>
     /// <param name="cancellation">Stops; what has arrived is kept for the next time.</param>
-    /// <param name="package">A package of the operating system that has the files too, for the message.</param>
+    /// <param name="package">A Debian package that has the files too, for the message.</param>
     /// <exception cref="DataException">A file cannot be had; the message says how to provide it.</exception>
     public static IReadOnlyList<string> Ensure(
         string title, string folder, IReadOnlyList<OfficialFile> files, IProgress<DownloadProgress>? progress, CancellationToken cancellation,
@@ -76,7 +76,7 @@ internal static class DataCache
             string names = string.Join(", ", files.Select(f => f.Name));
             throw new DataException(
                 $"{title}'s {file.Name} could not be downloaded ({e.Message}); check the network and run again, " +
-                (package is null ? "" : $"install {package}, ") +
+                (package is null ? "" : $"install Debian's {package}, ") +
                 $"or get {names} from {string.Join(" or ", file.Urls.Select(Parent).Distinct())} and put {(files.Count == 1 ? "it" : "them")} into {folder}.", e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)

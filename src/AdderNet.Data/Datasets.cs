@@ -23,12 +23,12 @@ public static class Datasets
         IdxFiles("t10k", MnistMirrors, 10_000,
             "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7", "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"));
 
-    private static readonly IdxSource FashionMnist = new(
+    internal static readonly IdxSource FashionMnist = new(
         new("fashion-mnist", "Fashion-MNIST", 1, 28, 28,
             ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"],
             60_000, 10_000, true, "https://github.com/zalandoresearch/fashion-mnist"),
         Folders: ["", "fashion-mnist", "FashionMNIST/raw", "FashionMNIST", "raw"],
-        new("Debian's dataset-fashion-mnist", "/usr/share/datasets/fashion-mnist"),
+        new("dataset-fashion-mnist", "/usr/share/datasets/fashion-mnist"),
         IdxFiles("train", FashionMirrors, 60_000,
             "c59f468a2f672dc815687fe0f83887768d799fd8a3f3276145d20f83aa44d888", "bad3541b69d912435c50bb6ba87bec294ff4f6a2e1246121d8633921760443d9"),
         IdxFiles("t10k", FashionMirrors, 10_000,

@@ -1,8 +1,5 @@
 namespace AdderNet.Data;
 
-/// <summary>A package of the operating system that installs a data set's official files.</summary>
-internal sealed record SystemPackage(string Name, string Folder);
-
 /// <summary>Where an IDX data set's files are: in a folder of the user's, in a system package, or on the network.</summary>
 /// <param name="Info">The data set.</param>
 /// <param name="Folders">Customary places within a user's folder.</param>
@@ -14,9 +11,23 @@ internal sealed record IdxSource(DatasetInfo Info, string[] Folders, SystemPacka
     public Dataset Open(bool train, string? dataDir, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
     {
         OfficialFile[] files = train ? Train : Test;
-        IReadOnlyList<string> paths = dataDir is not null ? InUserFolder(files, dataDir)
-            : InPackage(files) ?? DataCache.Ensure(Info.Title, DataCache.Folder(Info.Name), files, progress, cancellation, Package?.Name);
+        IReadOnlyList<string> paths = dataDir is not null ? InUserFolder(files, dataDir) : InPackage(files) ?? InCache(files, progress, cancellation);
         return IdxDataset.Load(Info, paths[0], paths[1]);
+    }
+
+    private IReadOnlyList<string> InCache(OfficialFile[] files, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
+    {
+        string folder = DataCache.Folder(Info.Name);
+        try
+        {
+            Package?.Unpack([.. Train, .. Test], folder, cancellation);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            throw new DataException($"{Info.Title} could not be written to {folder}: {DataFile.OneLine(e).TrimEnd('.')}; make room or set ADDERNET_CACHE to another folder.", e);
+        }
+
+        return DataCache.Ensure(Info.Title, folder, files, progress, cancellation, Package?.Name);
     }
 
     private string[]? InPackage(OfficialFile[] files)
@@ -31,7 +42,7 @@ internal sealed record IdxSource(DatasetInfo Info, string[] Folders, SystemPacka
         {
             if (!files[i].Matches(paths[i]))
             {
-                throw new DataException($"{paths[i]} does not have the published SHA-256; reinstall {Package.Name}, or give other files with --data-dir.");
+                throw new DataException($"{paths[i]} does not have the published SHA-256; reinstall Debian's {Package.Name}, or give other files with --data-dir.");
             }
         }
 

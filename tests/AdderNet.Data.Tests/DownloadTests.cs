@@ -209,14 +209,14 @@ public sealed class DownloadTests : IDisposable
         static OfficialFile File(string name, byte[] content) =>
             new(name, content.Length, Convert.ToHexStringLower(SHA256.HashData(content)), HashUnzipped: true, ["http://127.0.0.1:9/" + name]);
         OfficialFile[] files = [File("i.gz", images), File("l.gz", labels)];
-        var source = new IdxSource(Samples.Mnist, [], new SystemPackage("the package mnist", folder.Path), files, files);
+        var source = new IdxSource(Samples.Mnist, [], new SystemPackage("mnist", folder.Path), files, files);
         folder.Write("i.gz", Samples.Gzip(images));
         folder.Write("l.gz", Samples.Gzip(labels));
         Assert.Equal(7, source.Open(train: true, null, null, default).Count);
         labels[^1] = 9;
         folder.Write("l.gz", Samples.Gzip(labels));
-        Refused.Says(() => source.Open(train: true, null, null, default), folder["l.gz"], "SHA-256", "reinstall the package mnist");
-        Refused.Says(() => DataCache.Ensure("MNIST", folder["none"], files, null, default, "the package mnist"), "install the package mnist, or get i.gz, l.gz from http://127.0.0.1:9/ and put them into");
+        Refused.Says(() => source.Open(train: true, null, null, default), folder["l.gz"], "SHA-256", "reinstall Debian's mnist");
+        Refused.Says(() => DataCache.Ensure("MNIST", folder["none"], files, null, default, "mnist"), "install Debian's mnist, or get i.gz, l.gz from http://127.0.0.1:9/ and put them into");
     }
 
     [Fact]
