@@ -60,7 +60,10 @@ internal static unsafe class PeakSuite
 
     private static AdderShape Shape(LayerCase c) => new(c.Batch, (int)c.C, (int)c.H, (int)c.W, (int)c.O, (int)c.Kernel, (int)c.Kernel)
     {
-        StrideH = (int)c.Stride, StrideW = (int)c.Stride, PaddingH = (int)c.Padding, PaddingW = (int)c.Padding,
+        StrideH = (int)c.Stride,
+        StrideW = (int)c.Stride,
+        PaddingH = (int)c.Padding,
+        PaddingW = (int)c.Padding,
     };
 
     private static float[] Random(int length)

@@ -56,7 +56,10 @@ internal sealed record SystemPackage(string Name, string Folder)
         {
             using Process process = Process.Start(new ProcessStartInfo(program, arguments)
             {
-                WorkingDirectory = folder.FullName, RedirectStandardInput = true, RedirectStandardOutput = true, RedirectStandardError = true,
+                WorkingDirectory = folder.FullName,
+                RedirectStandardInput = true,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
             })!;
             process.StandardInput.Close();
             using (cancellation.Register(process.Kill))

@@ -26,7 +26,11 @@ internal static class AdderTensors
         Tensor y = empty(shape.N, shape.OutH, shape.OutW, shape.O);
         var epilogue = new AdderEpilogue
         {
-            Mean = norm.Mean, Scale = norm.Scale, Shift = norm.Shift, Residual = summand is null ? [] : Floats(summand), Relu = relu,
+            Mean = norm.Mean,
+            Scale = norm.Scale,
+            Shift = norm.Shift,
+            Residual = summand is null ? [] : Floats(summand),
+            Relu = relu,
         };
         AdderKernel.Forward(shape, Floats(x), filters, Floats(y), epilogue);
         return AsNchw(y);

@@ -33,9 +33,12 @@ internal sealed record Window((long H, long W) Stride, (long H, long W) Padding,
     {
         var shape = new AdderShape(Size(x[0]), Size(x[1]), Size(x[2]), Size(x[3]), Size(f[0]), Size(f[2]), Size(f[3]))
         {
-            StrideH = Size(Stride.H), StrideW = Size(Stride.W),
-            PaddingH = Size(Padding.H), PaddingW = Size(Padding.W),
-            DilationH = Size(Dilation.H), DilationW = Size(Dilation.W),
+            StrideH = Size(Stride.H),
+            StrideW = Size(Stride.W),
+            PaddingH = Size(Padding.H),
+            PaddingW = Size(Padding.W),
+            DilationH = Size(Dilation.H),
+            DilationW = Size(Dilation.W),
             Groups = Size(Groups),
         };
         shape.Validate();

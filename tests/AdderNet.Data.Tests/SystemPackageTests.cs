@@ -33,7 +33,8 @@ public class SystemPackageTests
         {
             using Process process = Process.Start(new ProcessStartInfo("apt-get", ["-qq", "--print-uris", "download", package])
             {
-                RedirectStandardOutput = true, RedirectStandardError = true,
+                RedirectStandardOutput = true,
+                RedirectStandardError = true,
             })!;
             process.StandardOutput.ReadToEnd();
             process.WaitForExit();

@@ -27,7 +27,7 @@ public sealed record ModelSummary(IReadOnlyList<LayerSummary> Layers)
     public static ModelSummary Describe(nn.Module<Tensor, Tensor> model, params long[] inputShape)
     {
         ArgumentNullException.ThrowIfNull(model);
-        if (inputShape is not [ > 0, > 0, > 0])
+        if (inputShape is not [> 0, > 0, > 0])
         {
             throw new ArgumentException($"A picture's shape is channels, rows and columns, not [{string.Join(", ", inputShape)}].");
         }
