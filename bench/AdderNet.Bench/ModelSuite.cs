@@ -38,11 +38,16 @@ internal static class ModelSuite
         var scaling = LearningRateScaling.Adaptive();
         return () =>
         {
-            using var inner = NewDisposeScope();
-            optimizer.zero_grad();
-            nn.functional.cross_entropy(model.forward(images), labels).backward();
-            scaling.Apply(model);
-            optimizer.step();
+            using (NewDisposeScope())
+            {
+                optimizer.zero_grad();
+                nn.functional.cross_entropy(model.forward(images), labels).backward();
+                scaling.Apply(model);
+                optimizer.step();
+            }
+
+            // As the trainer does: what autograd leaves to finalizers would otherwise keep the allocator from reusing memory.
+            GC.Collect(0, GCCollectionMode.Forced, blocking: true);
         };
     }
 

@@ -39,7 +39,8 @@ internal static unsafe class RegisterLoop<TOps, TVec>
             a11 = TOps.Accumulate(a11, TOps.Max(x, a11), one);
         }
 
-        return Total(a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11);
+        a0 = TOps.Add(TOps.Add(TOps.Add(a0, a1), TOps.Add(a2, a3)), TOps.Add(TOps.Add(a4, a5), TOps.Add(a6, a7)));
+        return TOps.Sum(TOps.Add(a0, TOps.Add(TOps.Add(a8, a9), TOps.Add(a10, a11))));
     }
 
     /// <summary>sum += g * min(max(f, x - 1), x + 1), as the input gradient does it.</summary>
@@ -65,17 +66,7 @@ internal static unsafe class RegisterLoop<TOps, TVec>
             a11 = TOps.MulAdd(TOps.Min(TOps.Max(x, a11), one), one, a11);
         }
 
-        return Total(a0, a1, a2, a3, a4, a5, a6, a7, a8, a9, a10, a11);
-    }
-
-    private static float Total(params ReadOnlySpan<TVec> sums)
-    {
-        float total = 0;
-        foreach (TVec sum in sums)
-        {
-            total += TOps.Sum(sum);
-        }
-
-        return total;
+        a0 = TOps.Add(TOps.Add(TOps.Add(a0, a1), TOps.Add(a2, a3)), TOps.Add(TOps.Add(a4, a5), TOps.Add(a6, a7)));
+        return TOps.Sum(TOps.Add(a0, TOps.Add(TOps.Add(a8, a9), TOps.Add(a10, a11))));
     }
 }
