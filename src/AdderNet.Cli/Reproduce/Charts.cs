@@ -38,7 +38,13 @@ internal static class Charts
         [Blue, Orange, Green, Purple, SkyBlue, Vermilion, Black, new("#B8A900"), new("#999999"), new("#882255")];
 
     /// <summary>The colour of a network by its inner layers.</summary>
-    public static Color Of(LayerKind layers) => layers == LayerKind.Adder ? AdderNet : Cnn;
+    public static Color Of(LayerKind layers) => layers switch
+    {
+        LayerKind.Adder => AdderNet,
+        LayerKind.Conv => Cnn,
+        LayerKind.Binary => Bnn,
+        _ => Purple,
+    };
 
     /// <summary>An empty panel in the common look.</summary>
     public static Plot Panel(string title, string xLabel, string yLabel)

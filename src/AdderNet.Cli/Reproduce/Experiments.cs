@@ -7,5 +7,9 @@ internal static class Experiments
     public static IReadOnlyList<Experiment> All { get; } =
     [
         MnistExperiment.Create(),
+        AblationExperiment.Create(),
+        CifarExperiment.Create("cifar10"),
+        CifarExperiment.Create("cifar100"),
+        ImageNetExperiment.Create(),
     ];
 }

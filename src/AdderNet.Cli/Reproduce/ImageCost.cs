@@ -50,10 +50,8 @@ internal sealed record ImageCost(double Train, double Test)
     private static int BatchSize(PlannedRun run, DatasetInfo info)
     {
         const double operations = 4e9;
-        ModelInfo model = AdderNetModels.Find(run.Recipe.Model);
-        using var network = AdderNetModels.Create(model.Name, LayerKind.Conv, inputChannels: info.Channels);
-        double each = ModelSummary.Describe(network, info.Channels, model.InputSize, model.InputSize).Multiplications;
-        return (int)Math.Clamp(operations / each, Math.Min(4, run.Recipe.BatchSize), run.Recipe.BatchSize);
+        double each = ModelSummary.Of(run.Recipe.Model, LayerKind.Conv, info.Classes, info.Channels).Multiplications;
+        return (int)Math.Clamp(operations / each, Math.Min(2, run.Recipe.BatchSize), run.Recipe.BatchSize);
     }
 
     private static DatasetInfo Noise(Recipe recipe)
