@@ -7,5 +7,9 @@ internal static class Experiments
     public static IReadOnlyList<Experiment> All { get; } =
     [
         MnistExperiment.Create(),
+        FeaturesExperiment.Create(),
+        FiltersExperiment.Create(),
+        WeightsExperiment.Create(),
+        VarianceExperiment.Create(),
     ];
 }
