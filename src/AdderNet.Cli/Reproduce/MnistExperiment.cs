@@ -16,7 +16,8 @@ internal static class MnistExperiment
     public static Recipe Recipe(LayerKind layers, int epochs, int seed) =>
         (Recipes.Find("mnist").Recipe with { Layers = layers, Epochs = epochs, Seed = seed }).WithAugmentation();
 
-    private static IReadOnlyList<PlannedRun> Plan(ReproduceOptions options) =>
+    /// <summary>Both versions, seed by seed; filters and weights look at the same runs.</summary>
+    public static IReadOnlyList<PlannedRun> Plan(ReproduceOptions options) =>
     [
         .. from seed in Enumerable.Range(1, options.Seeds)
            from layers in (LayerKind[])[LayerKind.Adder, LayerKind.Conv]
