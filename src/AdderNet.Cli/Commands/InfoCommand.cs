@@ -3,8 +3,6 @@ using System.Globalization;
 using AdderNet.Data;
 using AdderNet.Models;
 using Spectre.Console;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace AdderNet.Cli.Commands;
 
@@ -33,8 +31,7 @@ internal static class InfoCommand
             LayerKind kind = arguments.GetValue(layers) ?? LayerKind.Adder;
             int channels = set?.Channels ?? info.InputChannels;
             int classes = set is { Classes: > 0 } ? set.Classes : info.Classes;
-            using nn.Module<Tensor, Tensor> model = AdderNetModels.Create(info.Name, kind, classes, channels);
-            ModelSummary summary = ModelSummary.Describe(model, channels, info.InputSize, info.InputSize);
+            ModelSummary summary = ModelSummary.Of(info.Name, kind, classes, channels);
             if (arguments.GetValue(json))
             {
                 host.Out.WriteJson(new

@@ -150,7 +150,7 @@ internal sealed class TrainCommand
         DateTime start = DateTime.UtcNow;
         TrainingResult result = asJson
             ? TrainingDisplay.RunAsJson(host, progress => trainer.Run(progress, cancel))
-            : TrainingDisplay.Run(host, folder.History, chosen.Epochs, progress => trainer.Run(progress, cancel), cancel);
+            : TrainingDisplay.Run(host, folder.History, chosen.Epochs, progress => trainer.Run(progress, cancel), whole: null, cancel);
         return ReportResult(result, DateTime.UtcNow - start, asJson);
     }
 

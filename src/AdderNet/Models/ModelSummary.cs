@@ -23,6 +23,19 @@ public sealed record ModelSummary(IReadOnlyList<LayerSummary> Layers)
     /// <summary>XNORs a picture.</summary>
     public long Xnors => Layers.Sum(l => l.Xnors);
 
+    /// <summary>Describes one of <see cref="AdderNetModels"/> for pictures of its usual size.</summary>
+    /// <param name="name">A name from <see cref="AdderNetModels.All"/>.</param>
+    /// <param name="kind">What the inner layers are made of.</param>
+    /// <param name="classes">Outputs; the model's usual number by default.</param>
+    /// <param name="inputChannels">Channels of the input; the model's usual number by default.</param>
+    /// <exception cref="ArgumentException">The name is unknown, or classes or channels are below 1.</exception>
+    public static ModelSummary Of(string name, LayerKind kind = LayerKind.Adder, int? classes = null, int? inputChannels = null)
+    {
+        ModelInfo info = AdderNetModels.Find(name);
+        using var model = AdderNetModels.Create(name, kind, classes, inputChannels);
+        return Describe(model, inputChannels ?? info.InputChannels, info.InputSize, info.InputSize);
+    }
+
     /// <summary>Runs one blank picture through a model and notes every layer it passes, in order.</summary>
     /// <param name="model">Any TorchSharp model; it is put back into the mode it was in.</param>
     /// <param name="inputShape">Channels, rows and columns of the picture.</param>
