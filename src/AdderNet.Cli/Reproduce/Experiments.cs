@@ -15,5 +15,6 @@ internal static class Experiments
         CifarExperiment.Create("cifar10"),
         CifarExperiment.Create("cifar100"),
         ImageNetExperiment.Create(),
+        CostExperiment.Create(),
     ];
 }
