@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using AdderNet.Data;
 using AdderNet.Models;
 
@@ -27,6 +28,7 @@ public sealed record Recipe
     public string Model { get; init; } = "lenet5-bn";
 
     /// <summary>What the inner layers are made of.</summary>
+    [JsonConverter(typeof(LayerKindConverter))]
     public LayerKind Layers { get; init; } = LayerKind.Adder;
 
     /// <summary>The data set's name, one of <c>Datasets.All</c>.</summary>

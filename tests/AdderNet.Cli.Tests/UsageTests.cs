@@ -8,7 +8,7 @@ public class UsageTests
     [InlineData("train --epochs many", "--epochs takes a whole number from 1 to 1000000, not 'many'")]
     [InlineData("train --epochs 0", "--epochs takes a whole number from 1 to 1000000, not '0'")]
     [InlineData("train --lr NaN", "--lr takes a number")]
-    [InlineData("train --layers ader", "--layers takes adder or cnn, not 'ader'; did you mean adder?")]
+    [InlineData("train --layers ader", "--layers takes adder, cnn, bnn or dorefa, not 'ader'; did you mean adder?")]
     [InlineData("train --scaling ilr --eta 0.1", "--eta belongs to --scaling adaptive")]
     [InlineData("train --resume some --epochs 3", "--epochs can't be combined with --resume")]
     [InlineData("train --epochs", "--epochs")]

@@ -36,7 +36,13 @@ internal static class Charts
     public static IColormap Diverging { get; } = new ScottPlot.Colormaps.CustomInterpolated([Blue, SkyBlue, new("#E0E0E0"), Orange, Vermilion]);
 
     /// <summary>The colour of a network by its inner layers.</summary>
-    public static Color Of(LayerKind layers) => layers == LayerKind.Adder ? AdderNet : Cnn;
+    public static Color Of(LayerKind layers) => layers switch
+    {
+        LayerKind.Adder => AdderNet,
+        LayerKind.Conv => Cnn,
+        LayerKind.Binary => Bnn,
+        _ => Purple,
+    };
 
     /// <summary>An empty panel in the common look.</summary>
     public static Plot Panel(string title, string xLabel, string yLabel)

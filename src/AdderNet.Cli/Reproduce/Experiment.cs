@@ -1,3 +1,4 @@
+using AdderNet.Models;
 using AdderNet.Training;
 using static TorchSharp.torch;
 
@@ -16,7 +17,15 @@ internal sealed record ReproduceOptions(int Epochs, int Seeds, string? DataDir, 
 /// <param name="Label">What tables and legends call it; runs that differ only in their seed share it.</param>
 /// <param name="Recipe">What is trained.</param>
 /// <param name="Model">Makes a module of one's own for a number of classes and input channels; null makes the recipe's model.</param>
-internal sealed record PlannedRun(string Name, string Label, Recipe Recipe, Func<int, int, nn.Module<Tensor, Tensor>>? Model = null);
+internal sealed record PlannedRun(string Name, string Label, Recipe Recipe, Func<int, int, nn.Module<Tensor, Tensor>>? Model = null)
+{
+    /// <summary>A run of one of the paper's models, named as all of them are.</summary>
+    /// <param name="recipe">What is trained.</param>
+    /// <param name="label">What tables and legends call it.</param>
+    /// <param name="variant">What else its name has to tell, beginning with a hyphen.</param>
+    public static PlannedRun Of(Recipe recipe, string label, string variant = "") =>
+        new($"{recipe.Model}-{recipe.Layers.Name()}{variant}-seed{recipe.Seed}", label, recipe);
+}
 
 /// <summary>A table or a figure of the paper: what is trained for it, and what is written from that.</summary>
 /// <param name="Name">What the command line calls it.</param>

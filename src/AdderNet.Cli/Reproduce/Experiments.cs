@@ -7,9 +7,13 @@ internal static class Experiments
     public static IReadOnlyList<Experiment> All { get; } =
     [
         MnistExperiment.Create(),
+        AblationExperiment.Create(),
         FeaturesExperiment.Create(),
         FiltersExperiment.Create(),
         WeightsExperiment.Create(),
         VarianceExperiment.Create(),
+        CifarExperiment.Create("cifar10"),
+        CifarExperiment.Create("cifar100"),
+        ImageNetExperiment.Create(),
     ];
 }

@@ -27,8 +27,9 @@ internal sealed class RunStore(string experimentFolder)
         using RunFolder found = RunFolder.Open(path);
         if (Difference(found.Recipe, run.Recipe) is { } difference)
         {
-            throw new CliException(
-                $"{path} holds a run of another recipe ({difference}); ask for that one again, or choose another folder with --out.");
+            throw new CliException(found.Recipe.Epochs != run.Recipe.Epochs
+                ? $"{path} holds a run of {found.Recipe.Epochs} epochs, not of {run.Recipe.Epochs}; go on with --epochs {found.Recipe.Epochs}, or choose another folder with --out."
+                : $"{path} holds a run of another recipe ({difference}); choose another folder with --out.");
         }
 
         string source = Path.Combine(path, SourceName);
@@ -117,7 +118,7 @@ internal sealed class RunStore(string experimentFolder)
     private static string? Difference(Recipe found, Recipe wanted)
     {
         string[] a = Lines(found), b = Lines(wanted);
-        return Enumerable.Range(0, Math.Min(a.Length, b.Length)).Where(i => a[i] != b[i]).Select(i => $"{a[i]}, not {b[i]}").FirstOrDefault()
+        return Enumerable.Range(0, Math.Min(a.Length, b.Length)).Where(i => a[i] != b[i]).Select(i => $"{a[i]} instead of {b[i]}").FirstOrDefault()
             ?? (a.Length == b.Length ? null : "another augmentation");
 
         static string[] Lines(Recipe recipe) =>

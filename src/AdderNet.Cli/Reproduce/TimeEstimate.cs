@@ -12,7 +12,7 @@ internal sealed class TimeEstimate(int threads)
     public const int ImageNetTrain = 1_281_167, ImageNetTest = 50_000;
 
     private readonly Dictionary<object, ImageCost> costs = [];
-    private readonly Dictionary<object, TimeSpan> seen = [];
+    private readonly Dictionary<object, EpochMetrics> seen = [];
     private readonly Dictionary<string, (int Train, int Test)> counts = [];
 
     /// <summary>Measures what hasn't been measured.</summary>
@@ -34,30 +34,29 @@ internal sealed class TimeEstimate(int threads)
     public void Count(string dataset, int train, int test) => counts[dataset] = (train, test);
 
     /// <summary>Notes how long an epoch of a run took.</summary>
-    public void Observe(PlannedRun run, EpochMetrics epoch) => seen[Key(run)] = TimeSpan.FromSeconds(epoch.TrainSeconds + epoch.TestSeconds);
+    public void Observe(PlannedRun run, EpochMetrics epoch) => seen[Key(run)] = epoch;
 
-    /// <summary>What an image costs in a run that was measured.</summary>
-    public ImageCost Cost(PlannedRun run) => costs[CostKey(run)];
+    /// <summary>What an image costs in a run that was measured or observed.</summary>
+    public ImageCost Cost(PlannedRun run) => seen.TryGetValue(Key(run), out EpochMetrics? epoch)
+        ? new ImageCost(1 / epoch.ImagesPerSecond, epoch.TestSeconds / Counts(run).Test)
+        : costs[CostKey(run)];
 
     /// <summary>The time of one epoch of a run that was measured or observed.</summary>
-    public TimeSpan Epoch(PlannedRun run)
-    {
-        if (seen.TryGetValue(Key(run), out TimeSpan observed))
-        {
-            return observed;
-        }
-
-        (int train, int test) = counts.TryGetValue(run.Recipe.Dataset, out var known) ? known : Usual(run.Recipe.Dataset);
-        ImageCost cost = Cost(run);
-        return TimeSpan.FromSeconds(train * cost.Train + test * cost.Test);
-    }
+    public TimeSpan Epoch(PlannedRun run) => seen.TryGetValue(Key(run), out EpochMetrics? epoch)
+        ? TimeSpan.FromSeconds(epoch.TrainSeconds + epoch.TestSeconds)
+        : TimeSpan.FromSeconds(Counts(run).Train * Cost(run).Train + Counts(run).Test * Cost(run).Test);
 
     /// <summary>The time of the epochs of a run that are still to do.</summary>
     public TimeSpan Left(PlannedRun run, int epochsDone) => Epoch(run) * Math.Max(0, run.Recipe.Epochs - epochsDone);
 
-    private static (int Train, int Test) Usual(string dataset)
+    private (int Train, int Test) Counts(PlannedRun run)
     {
-        DatasetInfo info = Datasets.Find(dataset);
+        if (counts.TryGetValue(run.Recipe.Dataset, out var known))
+        {
+            return known;
+        }
+
+        DatasetInfo info = Datasets.Find(run.Recipe.Dataset);
         return info.TrainCount > 0 ? (info.TrainCount, info.TestCount) : (ImageNetTrain, ImageNetTest);
     }
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using AdderNet.Data;
+using AdderNet.Models;
 using AdderNet.Training;
 
 namespace AdderNet.Cli.Reproduce;
@@ -9,6 +10,8 @@ namespace AdderNet.Cli.Reproduce;
 /// <param name="Test">Measuring with it.</param>
 internal sealed record ImageCost(double Train, double Test)
 {
+    private const int Batches = 12;
+
     private static readonly TimeSpan LongEnough = TimeSpan.FromSeconds(0.8);
 
     /// <summary>Trains for a second or two on noise of the data set's shape, in a folder that is gone afterwards.</summary>
@@ -18,14 +21,13 @@ internal sealed record ImageCost(double Train, double Test)
     public static ImageCost Measure(PlannedRun run, int threads, CancellationToken cancel)
     {
         DatasetInfo info = Noise(run.Recipe);
-        bool large = info.Height > 64;
-        int batch = Math.Min(run.Recipe.BatchSize, large ? 4 : 64), batches = large ? 6 : 16;
+        int batch = BatchSize(run, info);
         Recipe recipe = run.Recipe with { Epochs = 1, WarmupEpochs = 0, BatchSize = batch, MicroBatches = 1, LearningRate = 1e-6 };
         string temporary = Path.Combine(Path.GetTempPath(), $"addernet-{Guid.NewGuid():N}");
         try
         {
             using RunFolder folder = RunFolder.Create(temporary, recipe, new RunOptions { Threads = threads });
-            Dataset images = Images(info, batch * batches);
+            Dataset images = Images(info, batch * Batches);
             using Trainer trainer = new(folder, images, images, run.Model is { } make ? () => make(info.Classes, info.Channels) : null);
             using CancellationTokenSource enough = CancellationTokenSource.CreateLinkedTokenSource(cancel);
             StepClock clock = new(enough);
@@ -42,6 +44,14 @@ internal sealed record ImageCost(double Train, double Test)
                 Directory.Delete(temporary, recursive: true);
             }
         }
+    }
+
+    /// <summary>As many images as a fraction of a second is enough for; small batches of small networks would mostly measure overhead.</summary>
+    private static int BatchSize(PlannedRun run, DatasetInfo info)
+    {
+        const double operations = 4e9;
+        double each = ModelSummary.Of(run.Recipe.Model, LayerKind.Conv, info.Classes, info.Channels).Multiplications;
+        return (int)Math.Clamp(operations / each, Math.Min(2, run.Recipe.BatchSize), run.Recipe.BatchSize);
     }
 
     private static DatasetInfo Noise(Recipe recipe)
