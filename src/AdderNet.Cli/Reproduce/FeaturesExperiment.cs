@@ -13,16 +13,14 @@ internal static class FeaturesExperiment
     private const int CentreImages = 10_000, BatchSize = 250;
 
     public static Experiment Create() => new(
-        "features", "Features of LeNet++ on MNIST in the plane: AdderNet beside CNN", "Figure 1", Recipes.Find("mnist").Recipe.Epochs, Plan, Write);
+        "features", "Features of LeNet++ on MNIST in the plane: AdderNet beside CNN", "figure 1", Recipes.Find("mnist").Recipe.Epochs, Plan, Write);
 
     private static IReadOnlyList<PlannedRun> Plan(ReproduceOptions options) =>
     [
         .. from seed in Enumerable.Range(1, options.Seeds)
            from kind in (LayerKind[])[LayerKind.Adder, LayerKind.Conv]
            let recipe = Recipe.For("lenet++", "mnist") with { Layers = kind, Epochs = options.Epochs, Seed = seed }
-           select new PlannedRun(
-               $"lenet++-{(kind == LayerKind.Adder ? "adder" : "cnn")}-seed{seed}", kind == LayerKind.Adder ? "AdderNet" : "CNN", recipe,
-               (classes, channels) => EmbeddingNetwork.Create(kind, classes, channels)),
+           select PlannedRun.Of(recipe, kind.Title()) with { Model = (classes, channels) => EmbeddingNetwork.Create(kind, classes, channels) },
     ];
 
     private static void Write(Findings findings, Report report)

@@ -4,11 +4,11 @@ using ScottPlot;
 
 namespace AdderNet.Cli.Reproduce;
 
-/// <summary>What filters look like: figure 3 of the paper.</summary>
+/// <summary>What filters look like: figure 2 of the paper.</summary>
 internal static class FiltersExperiment
 {
     public static Experiment Create() => new(
-        "filters", "Filters of LeNet-5-BN on MNIST", "Figure 3", Recipes.Find("mnist").Recipe.Epochs, MnistExperiment.Plan, Write);
+        "filters", "Filters of LeNet-5-BN on MNIST", "figure 2", Recipes.Find("mnist").Recipe.Epochs, MnistExperiment.Plan, Write);
 
     private static void Write(Findings findings, Report report)
     {

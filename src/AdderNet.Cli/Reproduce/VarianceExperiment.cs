@@ -21,7 +21,7 @@ internal static class VarianceExperiment
         [LayerKind.Conv] = [0.2261, 0.2990, 0.4646],
     };
 
-    public static Experiment Create() => new("variance", "Variance of layer outputs and norms of gradients, at the start", "Section 3.3", 0, _ => [], Write);
+    public static Experiment Create() => new("variance", "Variance of layer outputs and norms of gradients, at the start", "section 3.3, table 1", 0, _ => [], Write);
 
     private static void Write(Findings findings, Report report)
     {
@@ -55,7 +55,7 @@ internal static class VarianceExperiment
             ],
             Kinds.SelectMany(k => variances[k].Select(v => (object?[])
             [
-                NameOf(k), v.Name, v.IsAdder ? "adder" : "convolution", v.Taps, v.Input, v.Filters, v.Expected, v.Output, v.Output / v.Expected,
+                k.Title(), v.Name, v.IsAdder ? "adder" : "convolution", v.Taps, v.Input, v.Filters, v.Expected, v.Output, v.Output / v.Expected,
                 v.NormalOutput, v.NormalOutput / v.Expected,
             ])));
         report.Text(
@@ -96,7 +96,7 @@ internal static class VarianceExperiment
     {
         Plot[] panels = [.. Kinds.Select(k =>
         {
-            Plot plot = Charts.Panel(NameOf(k), "layer, from the input", "variance of the output");
+            Plot plot = Charts.Panel(k.Title(), "layer, from the input", "variance of the output");
             Lines(plot, variances[k].Select(v => v.Expected), Charts.Categories[6], dashed: true);
             Lines(plot, variances[k].Select(v => v.Output), Charts.Of(k), dashed: false);
             Charts.LogarithmicY(plot);
@@ -105,7 +105,7 @@ internal static class VarianceExperiment
         Charts.SameLimits(panels);
         return new Figure(
             panels, 2, 1100, 450,
-            [.. Kinds.Select(k => new Key($"{NameOf(k)}, measured", Charts.Of(k))), new Key("formula", Charts.Categories[6], KeyMark.Dashes)]);
+            [.. Kinds.Select(k => new Key($"{k.Title()}, measured", Charts.Of(k))), new Key("formula", Charts.Categories[6], KeyMark.Dashes)]);
     }
 
     internal static Figure DrawNorms(IReadOnlyDictionary<LayerKind, IReadOnlyList<(string Name, bool IsAdder, double Norm, double Scaled)>> norms)
@@ -128,6 +128,4 @@ internal static class VarianceExperiment
         line.MarkerSize = dashed ? 0 : 8;
         plot.Axes.Bottom.TickGenerator = new ScottPlot.TickGenerators.NumericAutomatic { IntegerTicksOnly = true };
     }
-
-    private static string NameOf(LayerKind kind) => kind == LayerKind.Adder ? "AdderNet" : "CNN";
 }

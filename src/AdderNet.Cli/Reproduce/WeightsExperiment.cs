@@ -5,13 +5,13 @@ using static TorchSharp.torch;
 
 namespace AdderNet.Cli.Reproduce;
 
-/// <summary>The distribution of weights: figure 4 of the paper.</summary>
+/// <summary>The distribution of weights: section 4.4 of the paper.</summary>
 internal static class WeightsExperiment
 {
     private const string Layer = "conv3";
 
     public static Experiment Create() => new(
-        "weights", "Distribution of the weights of LeNet-5-BN's third layer", "Figure 4", Recipes.Find("mnist").Recipe.Epochs, MnistExperiment.Plan, Write);
+        "weights", "Distribution of the weights of LeNet-5-BN's third layer", "section 4.4", Recipes.Find("mnist").Recipe.Epochs, MnistExperiment.Plan, Write);
 
     private static void Write(Findings findings, Report report)
     {
