@@ -59,9 +59,16 @@ internal sealed class ReproduceCommand
         }
 
         Threads.Use(options.Threads);
-        if (new ExperimentRunner(host, experiment, options, Command(experiment, options)).Run(interrupt.Token))
+        try
         {
-            return ExitCode.Success;
+            if (new ExperimentRunner(host, experiment, options, Command(experiment, options)).Run(interrupt.Token))
+            {
+                return ExitCode.Success;
+            }
+        }
+        catch (OperationCanceledException) when (interrupt.Token.IsCancellationRequested)
+        {
+            // Between two runs there is nothing to finish.
         }
 
         host.Out.WriteLine("Interrupted. Every complete epoch is saved; continue with:");

@@ -11,14 +11,14 @@ internal static class AblationExperiment
 
     private static readonly Variant[] Variants =
     [
-        new("full-precision gradient, ALR", "", WeightGradient.FullPrecision, GradientScaling.Adaptive, 99.40),
-        new("full-precision gradient, ILR", "-full-ilr", WeightGradient.FullPrecision, GradientScaling.Increased, 98.99),
-        new("sign gradient, ALR", "-sign-alr", WeightGradient.Sign, GradientScaling.Adaptive, 97.99),
-        new("sign gradient, ILR", "-sign-ilr", WeightGradient.Sign, GradientScaling.Increased, 97.72),
+        new("full precision, ALR", "", WeightGradient.FullPrecision, GradientScaling.Adaptive, 99.40),
+        new("full precision, ILR", "-full-ilr", WeightGradient.FullPrecision, GradientScaling.Increased, 98.99),
+        new("sign, ALR", "-sign-alr", WeightGradient.Sign, GradientScaling.Adaptive, 97.99),
+        new("sign, ILR", "-sign-ilr", WeightGradient.Sign, GradientScaling.Increased, 97.72),
     ];
 
     public static Experiment Create() => new(
-        "ablation", "Gradients and learning rates of AdderNet on MNIST", "Section 4.4", Recipes.Find("mnist").Recipe.Epochs, Plan, Write);
+        "ablation", "Gradients and learning rates of AdderNet on MNIST", "section 4.4", Recipes.Find("mnist").Recipe.Epochs, Plan, Write);
 
     private static IReadOnlyList<PlannedRun> Plan(ReproduceOptions options) =>
     [

@@ -147,7 +147,7 @@ internal sealed class ExperimentRunner(Host host, Experiment experiment, Reprodu
 
     private string WriteReport(List<RunFinding> runs)
     {
-        Report report = new(experiment.Title, $"{experiment.PaperSource} of “AdderNet: Do We Really Need Multiplications in Deep Learning?” (Chen et al., CVPR 2020)");
+        Report report = new(experiment.Title, $"{char.ToUpperInvariant(experiment.PaperSource[0])}{experiment.PaperSource[1..]} of “AdderNet: Do We Really Need Multiplications in Deep Learning?” (Chen et al., CVPR 2020)");
         // After Ctrl-C there is still this to do; another Ctrl-C ends the process.
         CancellationToken token = cancel.IsCancellationRequested ? CancellationToken.None : cancel;
         experiment.Write(new Findings(options, runs, (name, train) => Open(name, train, token), token), report);

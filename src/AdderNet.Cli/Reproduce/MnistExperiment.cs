@@ -10,7 +10,7 @@ internal static class MnistExperiment
     public const double Paper = 99.40;
 
     public static Experiment Create() => new(
-        "mnist", "LeNet-5-BN on MNIST: AdderNet beside CNN", "Section 4.1", Recipes.Find("mnist").Recipe.Epochs, Plan, Write);
+        "mnist", "LeNet-5-BN on MNIST: AdderNet beside CNN", "section 4.1", Recipes.Find("mnist").Recipe.Epochs, Plan, Write);
 
     /// <summary>The recipe of one version; the ablation starts from the same.</summary>
     public static Recipe Recipe(LayerKind layers, int epochs, int seed) =>

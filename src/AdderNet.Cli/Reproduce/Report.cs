@@ -45,7 +45,7 @@ internal sealed class Report(string title, string subtitle)
             throw new ArgumentException($"A row of {name} has {odd.Count} cells instead of {columns.Count}.", nameof(rows));
         }
 
-        string[] kinds = [.. columns.Select((_, i) => all.Any(row => row[i] is not (null or string or Absent)) ? " class=\"number\"" : "")];
+        string[] kinds = [.. columns.Select((c, i) => c.Format.Length > 0 || all.Any(row => row[i] is not (null or string or Absent)) ? " class=\"number\"" : "")];
         csv.AppendJoin(',', columns.Select(c => Quote(c.Heading))).Append('\n');
         html.Append("<div class=\"wide\"><table><thead><tr>");
         html.AppendJoin("", columns.Select((c, i) => $"<th scope=\"col\"{kinds[i]}>{Encode(c.Heading)}</th>")).Append("</tr></thead>\n<tbody>\n");

@@ -134,6 +134,15 @@ public class ReproduceTests(TinyExperiment tiny) : IClassFixture<TinyExperiment>
     }
 
     [Fact]
+    public void A_terminal_gets_a_bar_for_the_whole_experiment()
+    {
+        string text = Addernet.RunLive(tiny.Arguments("mnist", tiny["live/mnist"], "--epochs", "2")).Succeeds();
+        Assert.Contains("all runs", text);
+        Assert.Contains("run 2 of 2", text);
+        Assert.Contains("left for all", text);
+    }
+
+    [Fact]
     public void Without_data_nothing_is_begun()
     {
         string empty = Directory.CreateDirectory(tiny["empty"]).FullName, folder = tiny["nothing/mnist"];
@@ -147,6 +156,7 @@ public class ReproduceTests(TinyExperiment tiny) : IClassFixture<TinyExperiment>
         Assert.Contains("did you mean mnist?", Addernet.Run("reproduce", "mnits").FailsWith(ExitCode.Usage));
         Assert.Contains("ablation", Addernet.Run("reproduce").FailsWith(ExitCode.Usage));
         Assert.Contains("--list", Addernet.Run("reproduce", "--list", "mnist").FailsWith(ExitCode.Usage));
+        Assert.Contains("trains nothing", Addernet.Run("reproduce", "variance", "--epochs", "3").FailsWith(ExitCode.Usage));
         Assert.Contains("--seeds takes", Addernet.Run("reproduce", "mnist", "--seeds", "0").FailsWith(ExitCode.Usage));
     }
 
