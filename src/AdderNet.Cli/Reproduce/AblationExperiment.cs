@@ -39,7 +39,7 @@ internal static class AblationExperiment
         report.Text(
             "An adder filter's gradient can be the sign of X − F, the true derivative of the L1 distance, or the full-precision X − F. Since adder layers have small "
             + "gradients, the paper raises their learning rate, either by one fixed factor (increased learning rate, ILR; here 100) or layer by layer "
-            + "(adaptive learning rate, ALR). Accuracy here is that of the last epoch.");
+            + "(adaptive learning rate, ALR). Accuracy here is that of the last epoch; the spread is the standard deviation over seeds.");
         report.Table("accuracy", SeedTable.Columns("version"), findings.Runs.GroupBy(r => r.Plan.Label).Select(runs =>
             SeedTable.Row(runs.Key, [.. runs], Variants.FirstOrDefault(v => $"AdderNet, {v.Label}" == runs.Key)?.Paper ?? MnistExperiment.Paper)));
         LearningCurves.Draw(

@@ -61,7 +61,7 @@ internal static class CifarExperiment
         report.Text(
             "Each network in four versions that differ in their inner layers alone: adder layers, convolutions, XNOR-style binary layers and DoReFa's one-bit layers. "
             + "The first convolution and the classifier are ordinary in all of them and are counted, too, which is why an AdderNet has some multiplications left; "
-            + "the paper leaves them out. Accuracy is that of the last epoch.");
+            + "the paper leaves them out. Accuracy is that of the last epoch; the spread is the standard deviation over seeds.");
         int epochs = findings.Options.Epochs;
         if (epochs != Recipes.Find("cifar").Recipe.Epochs)
         {

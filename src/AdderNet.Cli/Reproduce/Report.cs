@@ -128,7 +128,7 @@ internal sealed class Report(string title, string subtitle)
     private const string Style = """
         :root { color-scheme: light dark; --text: #1b1b1f; --muted: #5f6368; --line: #d5d8dc; --page: #ffffff; }
         @media (prefers-color-scheme: dark) { :root { --text: #e8e8ea; --muted: #a3a7ad; --line: #45494f; --page: #17181b; } }
-        body { margin: 0 auto; padding: 1.5rem 1rem 3rem; max-width: 66rem; background: var(--page); color: var(--text); font: 1rem/1.55 system-ui, sans-serif; }
+        body { margin: 0 auto; padding: 1.5rem 1rem 3rem; max-width: 72rem; background: var(--page); color: var(--text); font: 1rem/1.55 system-ui, sans-serif; }
         h1 { margin: 0; font-size: 1.7rem; line-height: 1.25; }
         h2 { margin: 2.2rem 0 .6rem; font-size: 1.25rem; }
         p { max-width: 46rem; }

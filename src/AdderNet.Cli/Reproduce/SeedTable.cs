@@ -2,12 +2,12 @@ using AdderNet.Training;
 
 namespace AdderNet.Cli.Reproduce;
 
-/// <summary>Accuracies as mean and spread over seeds, beside the paper's.</summary>
+/// <summary>Accuracies as mean and spread (standard deviation) over seeds, beside the paper's.</summary>
 internal static class SeedTable
 {
     /// <summary>The columns of <see cref="Row"/>.</summary>
     public static IReadOnlyList<Column> Columns(string first) =>
-        [first, new("accuracy, %", "F2"), new("spread over seeds", "F2"), "seeds", new("paper, %", "F2"), new("difference", "+0.00;-0.00;0.00")];
+        [first, new("accuracy, %", "F2"), new("spread", "F2"), "seeds", new("paper, %", "F2"), new("difference", "+0.00;-0.00;0.00")];
 
     /// <summary>One network's row.</summary>
     /// <param name="name">What the table calls it.</param>
