@@ -26,10 +26,6 @@ internal sealed record LayerVariance(string Name, bool IsAdder, long Taps, doubl
 /// <summary>Measures a model layer by layer, in training mode, where BatchNorm takes the batch's own statistics.</summary>
 internal static class LayerMeasurements
 {
-    /// <summary>The convolutions and adder layers of a model, in the order of their names' registration.</summary>
-    public static IReadOnlyList<(string Name, Module Layer)> Layers(Module model) =>
-        [.. model.named_modules().Where(m => m.module is Adder2d or Conv2d).Select(m => (m.name, (Module)m.module))];
-
     /// <summary>Variances as images pass through, in the order in which they reach the layers.</summary>
     /// <param name="model">The model; its BatchNorm averages change.</param>
     /// <param name="images">[N, C, H, W].</param>
@@ -66,7 +62,7 @@ internal static class LayerMeasurements
         }
     }
 
-    /// <summary>The Euclidean norm of the loss's gradient at each layer's filters, as backward leaves it and as the optimizer gets it.</summary>
+    /// <summary>The Euclidean norm of the loss's gradient at each layer's filters, in the same order, as backward leaves it and as the optimizer gets it.</summary>
     /// <param name="model">The model; gradients that it has are forgotten.</param>
     /// <param name="images">[N, C, H, W].</param>
     /// <param name="labels">[N].</param>
@@ -77,24 +73,31 @@ internal static class LayerMeasurements
         using var scope = NewDisposeScope();
         model.train();
         model.zero_grad(true);
+        List<(string Name, Module Layer)> layers = [];
+        ForwardHook[] hooks = [.. Layers(model).Select(l => new ForwardHook(l.Layer, (_, _) => layers.Add(l)))];
         nn.functional.cross_entropy(model.call(images), labels).backward();
-        var layers = Layers(model);
+        Array.ForEach(hooks, h => h.Dispose());
         double[] plain = Norms();
         scaling.Apply(model);
         double[] scaled = Norms();
         return [.. layers.Select((l, i) => (l.Name, l.Layer is Adder2d, plain[i], scaled[i]))];
 
-        double[] Norms() => [.. layers.Select(l => Filters(l.Layer).grad!.norm().item<float>()).Select(n => (double)n)];
+        double[] Norms() => [.. layers.Select(l => (double)Filters(l.Layer).grad!.norm().item<float>())];
     }
+
+    private static IEnumerable<(string Name, Module Layer)> Layers(Module model) =>
+        model.named_modules().Where(m => m.module is Adder2d or Conv2d).Select(m => (m.name, (Module)m.module));
 
     private static LayerVariance Measure(string name, Module layer, Tensor x, Tensor y)
     {
         Tensor filters = Filters(layer);
         double input = Variance(x);
-        // Some images are enough: each has hundreds of outputs or the layer thousands of weights.
-        Tensor normal = randn([Math.Min(x.shape[0], 64), .. x.shape[1..]]) * Math.Sqrt(input);
+        // Some images are enough. The zeros of a padding are not what the formulas suppose either: outputs that see them are left out.
+        Tensor normal = layer.call(randn([Math.Min(x.shape[0], 64), .. x.shape[1..]]) * Math.Sqrt(input));
+        long border = layer is Adder2d adder ? adder.Padding.H : ((Conv2d)layer).padding![0];
+        Tensor inner = normal.narrow(2, border, normal.shape[2] - 2 * border).narrow(3, border, normal.shape[3] - 2 * border);
         return new LayerVariance(
-            name, layer is Adder2d, filters.shape[1] * filters.shape[2] * filters.shape[3], input, Variance(filters), Variance(y), Variance(layer.call(normal)));
+            name, layer is Adder2d, filters.shape[1] * filters.shape[2] * filters.shape[3], input, Variance(filters), Variance(y), Variance(inner));
     }
 
     private static Parameter Filters(Module layer) => layer is Adder2d adder ? adder.Filters : ((Conv2d)layer).weight!;

@@ -59,8 +59,9 @@ internal static class VarianceExperiment
                 v.NormalOutput, v.NormalOutput / v.Expected,
             ])));
         report.Text(
-            "The formulas suppose independent inputs of mean zero. Those of the images, and behind a ReLU, are neither; the last columns are of the same "
-            + "layer over normal inputs of the same variance, where only the zeros of the padding are left to differ.");
+            "The formulas suppose independent inputs of mean zero. Images, and what comes out of a ReLU, are neither, and the distances that an adder layer "
+            + "sums up are never negative: what its inputs have in common adds up, and its outputs vary even more than the formula says. The last columns are "
+            + "of the same layer over independent normal inputs of the same variance, where only the choice of a few filters is left to differ.");
         report.Figure(
             $"{model}-variance", $"{info.Title}: variance of each layer's output, measured and by the formula. Both panels have the same axes.",
             DrawVariances(variances));
@@ -69,18 +70,21 @@ internal static class VarianceExperiment
         report.Table(
             $"{model}-gradients",
             [
-                "layer", new("AdderNet", "G4"), new("AdderNet, scaled", "G4"), new("CNN", "G4"),
-                .. paper ? (Column[])[new("AdderNet, paper", "G4"), new("CNN, paper", "G4")] : [],
+                "layer", new("AdderNet", "G4"), new("AdderNet, scaled", "G4"), new("CNN", "G4"), new("CNN / AdderNet", "G3"),
+                .. paper ? (Column[])[new("AdderNet, paper", "G4"), new("CNN, paper", "G4"), new("CNN / AdderNet, paper", "G3")] : [],
             ],
             norms[LayerKind.Adder].Select((n, i) => (object?[])
             [
-                n.Name, n.Norm, n.IsAdder ? n.Scaled : null, norms[LayerKind.Conv][i].Norm,
-                .. paper ? Kinds.Select(k => i < Paper[k].Length ? (object)Paper[k][i] : null) : [],
+                n.Name, n.Norm, n.IsAdder ? n.Scaled : null, norms[LayerKind.Conv][i].Norm, norms[LayerKind.Conv][i].Norm / n.Norm,
+                .. paper ? PaperCells(i) : [],
             ]));
         report.Text(
             "Adaptive scaling (equation 12) gives the gradient of an adder layer of k weights the norm eta sqrt(k), "
             + FormattableString.Invariant($"here with eta = {recipe.Eta}; ordinary layers have none.")
-            + (paper ? " The first layer is an ordinary convolution in both networks here, and its gradient passes through the adder layers behind it." : ""));
+            + (paper
+                ? " Absolute norms depend on the initial weights and the loss at the start, of which the paper doesn't tell; how many times smaller the adder "
+                    + "layers' are can be compared. The first layer is an ordinary convolution in both networks here."
+                : ""));
         report.Figure(
             $"{model}-gradients", $"{info.Title}: Euclidean norms of the gradients of the filters in the first step.", DrawNorms(norms));
 
@@ -91,6 +95,11 @@ internal static class VarianceExperiment
             return measure(fresh);
         }
     }
+
+    private static object?[] PaperCells(int layer) =>
+        layer < Paper[LayerKind.Adder].Length && (Paper[LayerKind.Adder][layer], Paper[LayerKind.Conv][layer]) is var (adder, conv)
+            ? [adder, conv, conv / adder]
+            : [null, null, null];
 
     internal static Figure DrawVariances(IReadOnlyDictionary<LayerKind, IReadOnlyList<LayerVariance>> variances)
     {
