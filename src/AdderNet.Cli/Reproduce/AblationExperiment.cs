@@ -18,7 +18,7 @@ internal static class AblationExperiment
     ];
 
     public static Experiment Create() => new(
-        "ablation", "Gradients and learning rates of AdderNet on MNIST", "section 4.4, figure 4", Recipes.Find("mnist").Recipe.Epochs, Plan, Write);
+        "ablation", "Gradients and learning rates of AdderNet on MNIST", "Section 4.4", Recipes.Find("mnist").Recipe.Epochs, Plan, Write);
 
     private static IReadOnlyList<PlannedRun> Plan(ReproduceOptions options) =>
     [

@@ -1,13 +1,8 @@
+using System.Globalization;
 using AdderNet.Models;
 using ScottPlot;
 
 namespace AdderNet.Cli.Reproduce;
-
-/// <summary>
-/// One line of a figure: what it is called, its colour, and a value for each epoch from the first. Curves of one label (several seeds)
-/// share one entry of the legend.
-/// </summary>
-internal sealed record Curve(string Label, Color Color, IReadOnlyList<double> Values, bool Dashed = false);
 
 /// <summary>The common look of the pictures: colours, sizes of fonts, and the panels they are made of.</summary>
 /// <remarks>The colours are those of Okabe and Ito, which people with any kind of colour blindness tell apart, too.</remarks>
@@ -36,6 +31,9 @@ internal static class Charts
     /// <summary>Ten colours for things that have no colour of their own: Okabe and Ito's eight, grey and wine.</summary>
     public static IReadOnlyList<Color> Categories { get; } =
         [Blue, Orange, Green, Purple, SkyBlue, Vermilion, Black, new("#B8A900"), new("#999999"), new("#882255")];
+
+    /// <summary>Colours from negative to positive; zero is light grey.</summary>
+    public static IColormap Diverging { get; } = new ScottPlot.Colormaps.CustomInterpolated([Blue, SkyBlue, new("#E0E0E0"), Orange, Vermilion]);
 
     /// <summary>The colour of a network by its inner layers.</summary>
     public static Color Of(LayerKind layers) => layers switch
@@ -69,6 +67,14 @@ internal static class Charts
         return plot;
     }
 
+    /// <summary>Makes a panel whose y are decimal logarithms say the numbers themselves.</summary>
+    public static void LogarithmicY(Plot panel) => panel.Axes.Left.TickGenerator = new ScottPlot.TickGenerators.NumericAutomatic
+    {
+        MinorTickGenerator = new ScottPlot.TickGenerators.LogMinorTickGenerator(),
+        IntegerTicksOnly = true,
+        LabelFormatter = y => Math.Pow(10, y).ToString(y is >= -4 and <= 4 ? "#,0.####" : "0E+0", CultureInfo.InvariantCulture),
+    };
+
     /// <summary>Gives panels that are to be compared the same limits: the smallest that hold all of their data.</summary>
     public static void SameLimits(params IReadOnlyList<Plot> panels)
     {
@@ -81,23 +87,5 @@ internal static class Charts
         {
             panel.Axes.SetLimits(each.Min(l => l.Left), each.Max(l => l.Right), each.Min(l => l.Bottom), each.Max(l => l.Top));
         }
-    }
-
-    /// <summary>Values by epoch, one line a curve, with the legend below.</summary>
-    public static Figure LearningCurves(string title, string yLabel, IReadOnlyList<Curve> curves, int width = 800, int height = 500)
-    {
-        Plot plot = Panel(title, "epoch", yLabel);
-        plot.Axes.Bottom.TickGenerator = new ScottPlot.TickGenerators.NumericAutomatic { IntegerTicksOnly = true };
-        foreach (Curve curve in curves.Where(c => c.Values.Count > 0))
-        {
-            var line = plot.Add.Scatter(Enumerable.Range(1, curve.Values.Count).Select(i => (double)i).ToArray(), curve.Values.ToArray(), curve.Color);
-            line.LineWidth = 2;
-            line.LinePattern = curve.Dashed ? LinePattern.Dashed : LinePattern.Solid;
-            // A single epoch is a point, which a line alone would not show.
-            line.MarkerSize = curve.Values.Count == 1 ? 8 : 0;
-        }
-
-        return new Figure([plot], 1, width, height, [.. curves
-            .DistinctBy(c => c.Label).Select(c => new Key(c.Label, c.Color, c.Dashed ? KeyMark.Dashes : KeyMark.Line))]);
     }
 }

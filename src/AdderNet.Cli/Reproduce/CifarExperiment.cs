@@ -31,7 +31,7 @@ internal static class CifarExperiment
     /// <summary>The experiment on one of the two data sets.</summary>
     /// <param name="dataset">cifar10 or cifar100.</param>
     public static Experiment Create(string dataset) => new(
-        dataset, $"AdderNet, CNN and binary networks on {Datasets.Find(dataset).Title}", "table 2", Recipes.Find("cifar").Recipe.Epochs,
+        dataset, $"AdderNet, CNN and binary networks on {Datasets.Find(dataset).Title}", "Table 2", Recipes.Find("cifar").Recipe.Epochs,
         options => Plan(dataset, options), (findings, report) => Write(dataset, findings, report));
 
     private static IReadOnlyList<PlannedRun> Plan(string dataset, ReproduceOptions options) =>
@@ -84,7 +84,7 @@ internal static class CifarExperiment
     {
         get
         {
-            const string millions = "0.00,,' M';-0;0";
+            const string millions = "0,,.00' M';-0;0";
             return
             [
                 "network", new("multiplications", millions), new("additions", millions), new("XNORs", millions),

@@ -29,7 +29,7 @@ internal sealed class ExperimentRunner(Host host, Experiment experiment, Reprodu
         // Without data nothing is begun.
         foreach (string name in open.Select(r => r.Recipe.Dataset).Distinct())
         {
-            estimate.Count(name, Open(name, train: true).Count, Open(name, train: false).Count);
+            estimate.Count(name, Open(name, train: true, cancel).Count, Open(name, train: false, cancel).Count);
         }
 
         host.Out.WriteLine($"{experiment.Title} ({experiment.PaperSource} of the paper)");
@@ -109,7 +109,7 @@ internal sealed class ExperimentRunner(Host host, Experiment experiment, Reprodu
         Recipe recipe = run.Plan.Recipe;
         RunOptions settings = new() { DataDir = options.DataDir, Threads = options.Threads };
         using RunFolder folder = RunFolder.HoldsRun(run.Folder) ? RunFolder.Open(run.Folder, settings) : RunFolder.Create(run.Folder, recipe, settings);
-        Dataset train = Open(recipe.Dataset, train: true), test = Open(recipe.Dataset, train: false);
+        Dataset train = Open(recipe.Dataset, train: true, cancel), test = Open(recipe.Dataset, train: false, cancel);
         using Trainer trainer = new(
             folder, train, test, run.Plan.Model is { } make ? () => make(train.ClassNames.Count, train.Info.Channels) : null);
         host.Out.WriteLine();
@@ -134,11 +134,11 @@ internal sealed class ExperimentRunner(Host host, Experiment experiment, Reprodu
 
     private static TimeSpan Sum(IEnumerable<RunFinding> runs, Func<RunFinding, TimeSpan> time) => TimeSpan.FromTicks(runs.Sum(r => time(r).Ticks));
 
-    private Dataset Open(string name, bool train)
+    private Dataset Open(string name, bool train, CancellationToken token)
     {
         if (!data.TryGetValue((name, train), out Dataset? opened))
         {
-            opened = DataSource.Open(host, name, train, options.DataDir, cancel);
+            opened = DataSource.Open(host, name, train, options.DataDir, token);
             data.Add((name, train), opened);
         }
 
@@ -148,7 +148,9 @@ internal sealed class ExperimentRunner(Host host, Experiment experiment, Reprodu
     private string WriteReport(List<RunFinding> runs)
     {
         Report report = new(experiment.Title, $"{experiment.PaperSource} of “AdderNet: Do We Really Need Multiplications in Deep Learning?” (Chen et al., CVPR 2020)");
-        experiment.Write(new Findings(options, runs, Open, cancel), report);
+        // After Ctrl-C there is still this to do; another Ctrl-C ends the process.
+        CancellationToken token = cancel.IsCancellationRequested ? CancellationToken.None : cancel;
+        experiment.Write(new Findings(options, runs, (name, train) => Open(name, train, token), token), report);
         if (runs.Count > 0)
         {
             report.Title("Runs");

@@ -10,13 +10,14 @@ internal static class MnistExperiment
     public const double Paper = 99.40;
 
     public static Experiment Create() => new(
-        "mnist", "LeNet-5-BN on MNIST: AdderNet beside CNN", "section 4.1", Recipes.Find("mnist").Recipe.Epochs, Plan, Write);
+        "mnist", "LeNet-5-BN on MNIST: AdderNet beside CNN", "Section 4.1", Recipes.Find("mnist").Recipe.Epochs, Plan, Write);
 
     /// <summary>The recipe of one version; the ablation starts from the same.</summary>
     public static Recipe Recipe(LayerKind layers, int epochs, int seed) =>
         (Recipes.Find("mnist").Recipe with { Layers = layers, Epochs = epochs, Seed = seed }).WithAugmentation();
 
-    private static IReadOnlyList<PlannedRun> Plan(ReproduceOptions options) =>
+    /// <summary>Both versions, seed by seed; filters and weights look at the same runs.</summary>
+    public static IReadOnlyList<PlannedRun> Plan(ReproduceOptions options) =>
     [
         .. from seed in Enumerable.Range(1, options.Seeds)
            from layers in (LayerKind[])[LayerKind.Adder, LayerKind.Conv]

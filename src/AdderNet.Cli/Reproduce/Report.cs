@@ -39,18 +39,20 @@ internal sealed class Report(string title, string subtitle)
     public void Table(string name, IReadOnlyList<Column> columns, IEnumerable<IReadOnlyList<object?>> rows)
     {
         StringBuilder csv = new(), html = new();
+        IReadOnlyList<object?>[] all = [.. rows];
+        if (all.FirstOrDefault(row => row.Count != columns.Count) is { } odd)
+        {
+            throw new ArgumentException($"A row of {name} has {odd.Count} cells instead of {columns.Count}.", nameof(rows));
+        }
+
+        string[] kinds = [.. columns.Select((_, i) => all.Any(row => row[i] is not (null or string or Absent)) ? " class=\"number\"" : "")];
         csv.AppendJoin(',', columns.Select(c => Quote(c.Heading))).Append('\n');
         html.Append("<div class=\"wide\"><table><thead><tr>");
-        html.AppendJoin("", columns.Select(c => $"<th scope=\"col\">{Encode(c.Heading)}</th>")).Append("</tr></thead>\n<tbody>\n");
-        foreach (IReadOnlyList<object?> row in rows)
+        html.AppendJoin("", columns.Select((c, i) => $"<th scope=\"col\"{kinds[i]}>{Encode(c.Heading)}</th>")).Append("</tr></thead>\n<tbody>\n");
+        foreach (IReadOnlyList<object?> row in all)
         {
-            if (row.Count != columns.Count)
-            {
-                throw new ArgumentException($"A row of {name} has {row.Count} cells instead of {columns.Count}.", nameof(rows));
-            }
-
             csv.AppendJoin(',', row.Select(c => Quote(Exact(c)))).Append('\n');
-            html.Append("<tr>").AppendJoin("", row.Select((c, i) => Cell(c, columns[i].Format))).Append("</tr>\n");
+            html.Append("<tr>").AppendJoin("", row.Select((c, i) => $"<td{kinds[i]}>{Cell(c, columns[i].Format)}</td>")).Append("</tr>\n");
         }
 
         files.Add(($"{name}.csv", Encoding.UTF8.GetBytes(csv.ToString())));
@@ -130,13 +132,14 @@ internal sealed class Report(string title, string subtitle)
         h1 { margin: 0; font-size: 1.7rem; line-height: 1.25; }
         h2 { margin: 2.2rem 0 .6rem; font-size: 1.25rem; }
         p { max-width: 46rem; }
-        .source, figcaption, footer, td.absent { color: var(--muted); }
+        .source, figcaption, footer, td i { color: var(--muted); }
         .source { margin: .3rem 0 1.5rem; }
         .wide { overflow-x: auto; }
         table { border-collapse: collapse; margin: .8rem 0; font-variant-numeric: tabular-nums; }
         th, td { padding: .35rem .8rem; border-bottom: 1px solid var(--line); text-align: left; }
         th { border-bottom-width: 2px; vertical-align: bottom; }
-        td.number { text-align: right; white-space: nowrap; }
+        td { white-space: nowrap; }
+        .number { text-align: right; }
         figure { margin: 1.5rem 0; }
         img { display: block; width: 100%; min-width: 36rem; height: auto; border-radius: 6px; background: #ffffff; }
         figcaption { margin-top: .5rem; font-size: .92rem; max-width: 46rem; }
@@ -147,11 +150,10 @@ internal sealed class Report(string title, string subtitle)
 
     private static string Cell(object? value, string format) => value switch
     {
-        null => "<td>–</td>",
-        Absent absent => $"<td class=\"absent\">{Encode(absent.Why)}</td>",
-        string text => $"<td>{Encode(text)}</td>",
-        int or long => $"<td class=\"number\">{Format(value, format.Length > 0 ? format : "N0")}</td>",
-        _ => $"<td class=\"number\">{Encode(Format(value, format))}</td>",
+        null => "–",
+        Absent absent => $"<i>{Encode(absent.Why)}</i>",
+        int or long when format.Length == 0 => Format(value, "N0"),
+        _ => Encode(Format(value, format)),
     };
 
     private static string Exact(object? value) => value is null or Absent ? "" : Format(value, "");

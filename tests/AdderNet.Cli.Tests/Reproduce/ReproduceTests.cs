@@ -94,7 +94,7 @@ public class ReproduceTests(TinyExperiment tiny) : IClassFixture<TinyExperiment>
         string[] table = File.ReadAllLines(Path.Combine(out1, "accuracy.csv"));
         Assert.StartsWith("CNN,,,0,", table[2]);
         Assert.DoesNotContain("AdderNet,,", table[1]);
-        Assert.Contains("of 20</td>", File.ReadAllText(Path.Combine(out1, "report.html")));
+        Assert.Contains("of 20</i>", File.ReadAllText(Path.Combine(out1, "report.html")));
 
         string rest = Addernet.Run(tiny.Arguments("mnist", out1, "--epochs", "20")).Succeeds();
         Assert.DoesNotContain("Run 1 of 2", rest);
