@@ -23,6 +23,6 @@ internal sealed record OperationEnergy(double Multiply, double Add)
     public static OperationEnergy Int8 { get; } = new(0.2, 0.03);
 
     /// <summary>What some layers take for a picture, in picojoules.</summary>
-    public double Of(IEnumerable<LayerSummary> layers) =>
-        layers.Sum(l => l.Multiplications * Multiply + l.Additions * Add + l.Xnors * Xnor);
+    public double Of(IReadOnlyCollection<LayerSummary> layers) =>
+        layers.Sum(l => l.Multiplications) * Multiply + layers.Sum(l => l.Additions) * Add + layers.Sum(l => l.Xnors) * Xnor;
 }
