@@ -11,7 +11,7 @@ internal static class Charts
     private const float TitleSize = 16, LabelSize = 14, TickSize = 12;
 
     private static readonly Color
-        Orange = new("#E69F00"), SkyBlue = new("#56B4E9"), Green = new("#009E73"), Yellow = new("#F0E442"),
+        Orange = new("#E69F00"), SkyBlue = new("#56B4E9"), Green = new("#009E73"),
         Blue = new("#0072B2"), Vermilion = new("#D55E00"), Purple = new("#CC79A7"), Black = new("#000000");
 
     /// <summary>The first plain typeface that this machine has.</summary>
@@ -28,7 +28,7 @@ internal static class Charts
     /// <inheritdoc cref="AdderNet"/>
     public static Color Bnn => Green;
 
-    /// <summary>Ten colours for things that have no colour of their own: Okabe and Ito's eight, grey and wine.</summary>
+    /// <summary>Ten colours for things that have no colour of their own: Okabe and Ito's, their yellow darkened so that it is seen on white, grey and wine.</summary>
     public static IReadOnlyList<Color> Categories { get; } =
         [Blue, Orange, Green, Purple, SkyBlue, Vermilion, Black, new("#B8A900"), new("#999999"), new("#882255")];
 

@@ -46,9 +46,17 @@ internal static class FiltersExperiment
             image.Colormap = Charts.Diverging;
             image.ManualRange = new ScottPlot.Range(-reach, reach);
             image.NaNCellColor = Colors.White;
-            plot.Add.ColorBar(image);
-            plot.Axes.Margins(0, 0);
-            plot.HideAxesAndGrid();
+            var bar = plot.Add.ColorBar(image);
+            bar.Axis.TickGenerator = new ScottPlot.TickGenerators.NumericFixedInterval(1);
+            bar.Axis.TickLabelStyle.FontName = Charts.FontFamily;
+            foreach (IAxis axis in (IAxis[])[plot.Axes.Left, plot.Axes.Bottom])
+            {
+                axis.TickGenerator = new ScottPlot.TickGenerators.EmptyTickGenerator();
+                axis.FrameLineStyle.Width = 0;
+            }
+
+            plot.HideGrid();
+            plot.Axes.Margins(.02, .02);
             plot.Axes.SquareUnits();
             return plot;
         })];

@@ -67,6 +67,11 @@ internal static class WeightsExperiment
     {
         Plot[] panels = [.. networks.Select(n => Panel(n.Label, n.Layers, n.Weights))];
         Charts.SameLimits(panels);
+        foreach (Plot panel in panels)
+        {
+            panel.Axes.SetLimitsY(0, panel.Axes.GetLimits().Top);
+        }
+
         return new Figure(
             panels, panels.Length, 550 * panels.Length, 450,
             [

@@ -84,7 +84,7 @@ public class EmbeddingTests
         }
 
         List<float> losses = [];
-        for (int step = 0; step < 12; step++)
+        for (int step = 0; step < 8; step++)
         {
             using var scope = NewDisposeScope();
             model.zero_grad();
@@ -95,7 +95,6 @@ public class EmbeddingTests
             losses.Add(loss.item<float>());
         }
 
-        Console.WriteLine(string.Join(" ", losses));
-        Assert.True(losses[^1] < 0.3 * losses[0], string.Join(" ", losses));
+        Assert.True(losses[^1] < 0.4 * losses[0], string.Join(" ", losses));
     }
 }
