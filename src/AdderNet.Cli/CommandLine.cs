@@ -21,6 +21,7 @@ internal sealed class CommandLine
             "AdderNet: networks that add instead of multiply. Trains, evaluates and inspects them.",
             "train # train an AdderNet on Fashion-MNIST: the place to start",
             "train --model resnet20 --data cifar10 # the paper's recipe for a model and a data set",
+            "reproduce --list # the paper's tables and figures, and how long each takes here",
             "predict photo.png # the classes of a picture, by the newest run",
             "info resnet20 # layers, parameters and operations",
             "train --help # what a command can do; each has its examples")
@@ -33,6 +34,7 @@ internal sealed class CommandLine
             DatasetsCommand.Create(host),
             RecipesCommand.Create(host),
             ConvertCommand.Create(host),
+            ReproduceCommand.Create(host),
             version,
             new HelpOption("--help", "-h", "-?") { Description = "Show what the command does, with examples", Action = new HelpWithExamples(), Recursive = true },
         };

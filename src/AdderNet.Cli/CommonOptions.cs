@@ -23,9 +23,9 @@ internal static class CommonOptions
 
     public static Option<string?> Data(string description) => new("--data", "--dataset") { HelpName = "DATA", Description = description };
 
-    public static Option<LayerKind?> Layers() => Choice(
-        "--layers", "Inner layers of the model: adder for an AdderNet, cnn for the same network of convolutions",
-        ("adder", LayerKind.Adder), ("cnn", LayerKind.Conv));
+    public static Option<LayerKind?> Layers(
+        string description = "Inner layers of the model: adder for an AdderNet, cnn for the same network of convolutions, bnn or dorefa for a binary one (XNOR-Net's or DoReFa-Net's)") =>
+        Choice("--layers", description, LayerKinds.Find, [.. LayerKinds.Names]);
 
     /// <summary>An option that takes a number in a range.</summary>
     public static Option<T?> Number<T>(string name, string helpName, string description, T from, T to)
@@ -48,9 +48,14 @@ internal static class CommonOptions
 
     /// <summary>An option that takes one of some words.</summary>
     public static Option<T?> Choice<T>(string name, string description, params (string Word, T Value)[] choices)
+        where T : struct => Choice<T>(
+            name, description,
+            text => choices.Where(c => string.Equals(c.Word, text, StringComparison.OrdinalIgnoreCase)).Select(c => (T?)c.Value).FirstOrDefault(),
+            [.. choices.Select(c => c.Word)]);
+
+    private static Option<T?> Choice<T>(string name, string description, Func<string, T?> find, string[] words)
         where T : struct
     {
-        string[] words = [.. choices.Select(c => c.Word)];
         var option = new Option<T?>(name)
         {
             HelpName = string.Join('|', words),
@@ -58,16 +63,13 @@ internal static class CommonOptions
             CustomParser = result =>
             {
                 string text = result.Tokens.Single().Value;
-                foreach (var (word, value) in choices)
+                if (find(text) is { } value)
                 {
-                    if (string.Equals(word, text, StringComparison.OrdinalIgnoreCase))
-                    {
-                        return value;
-                    }
+                    return value;
                 }
 
                 string hint = Nearest.To(text, words) is { } nearest ? $"; did you mean {nearest}?" : "";
-                return Refuse<T?>(result, $"{name} takes {string.Join(" or ", words)}, not '{text}'{hint}");
+                return Refuse<T?>(result, $"{name} takes {Listed(words)}, not '{text}'{hint}");
             },
         };
         option.CompletionSources.Add(words);
@@ -76,6 +78,8 @@ internal static class CommonOptions
 
     /// <summary>Whether the user gave this option; switches have a value even if not.</summary>
     public static bool Has(this ParseResult arguments, Option option) => arguments.GetResult(option) is { Implicit: false };
+
+    private static string Listed(string[] words) => words.Length > 1 ? $"{string.Join(", ", words[..^1])} or {words[^1]}" : words[0];
 
     private static T? Refuse<T>(ArgumentResult result, string message)
     {

@@ -29,18 +29,18 @@ internal sealed record LoadedModel(
     }
 
     /// <summary>A model of ours with the weights of a .pth or .safetensors file, which tell its layers, classes and channels.</summary>
-    public static LoadedModel OfWeights(string path, string modelName, string dataset)
+    public static LoadedModel OfWeights(string path, string modelName, string dataset, LayerKind? kind)
     {
         ModelInfo info = Names.Model(modelName);
         DatasetInfo data = Datasets.Find(dataset);
-        nn.Module<Tensor, Tensor> model = AdderNetModels.Load(path, info.Name);
-        LayerKind layers = model.modules().OfType<Adder2d>().Any() ? LayerKind.Adder : LayerKind.Conv;
+        nn.Module<Tensor, Tensor> model = AdderNetModels.Load(path, info.Name, kind);
+        LayerKind layers = kind ?? (model.modules().OfType<Adder2d>().Any() ? LayerKind.Adder : LayerKind.Conv);
         int channels = (int)model.state_dict()["conv1.weight"].shape[1];
         return new LoadedModel(model, info.Name, layers, data.Name, Augmentation.For(data.Name, train: false), data.ClassNames, channels, path);
     }
 
     /// <summary>How people call it.</summary>
-    public string Title => $"{(Layers == LayerKind.Adder ? "AdderNet" : "CNN")} {Names.Model(Name).Title}";
+    public string Title => $"{Layers.Title()} {Names.Model(Name).Title}";
 
     /// <inheritdoc/>
     public void Dispose() => Model.Dispose();

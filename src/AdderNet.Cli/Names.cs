@@ -24,7 +24,8 @@ internal static class Names
             : throw new CliException(Unknown("recipe (and no file)", nameOrFile, Recipes.All.Select(r => r.Name)));
     }
 
-    private static string Unknown(string what, string name, IEnumerable<string> known)
+    /// <summary>Tells that there is no such thing, and what there is.</summary>
+    public static string Unknown(string what, string name, IEnumerable<string> known)
     {
         string[] names = [.. known];
         string hint = Nearest.To(name, names) is { } nearest ? $"did you mean {nearest}? There are" : "there are";

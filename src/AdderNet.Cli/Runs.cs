@@ -1,3 +1,4 @@
+using AdderNet.Models;
 using AdderNet.Training;
 
 namespace AdderNet.Cli;
@@ -10,7 +11,7 @@ internal static class Runs
     /// <summary>A free folder for a run of this recipe.</summary>
     public static string NewPath(Recipe recipe)
     {
-        string kind = recipe.Layers == Models.LayerKind.Adder ? "" : "-cnn";
+        string kind = recipe.Layers == LayerKind.Adder ? "" : $"-{recipe.Layers.Name()}";
         string path = Path.Combine(Folder, $"{recipe.Model.ToLowerInvariant()}{kind}-{recipe.Dataset}");
         return Enumerable.Range(1, int.MaxValue).Select(i => i == 1 ? path : $"{path}-{i}").First(p => !Path.Exists(p));
     }

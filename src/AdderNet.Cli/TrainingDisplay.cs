@@ -9,21 +9,28 @@ internal static class TrainingDisplay
     private const string Header = "  epoch   train loss   accuracy   test loss   accuracy   images/s     time";
 
     /// <summary>Runs the training and shows how it goes, as the host can.</summary>
+    /// <param name="host">Where it is shown.</param>
+    /// <param name="history">Epochs completed earlier.</param>
+    /// <param name="epochs">Epochs of the run.</param>
+    /// <param name="train">The training.</param>
+    /// <param name="whole">What the run is a part of: how far that is (0 to 1) and what to say of it; null where it stands alone.</param>
+    /// <param name="cancel">Cancelled by Ctrl-C.</param>
     public static TrainingResult Run(
-        Host host, IReadOnlyList<EpochMetrics> history, int epochs, Func<IProgress<TrainingProgress>, TrainingResult> train, CancellationToken cancel)
+        Host host, IReadOnlyList<EpochMetrics> history, int epochs, Func<IProgress<TrainingProgress>, TrainingResult> train,
+        Func<TrainingProgress, (double Fraction, string Text)>? whole, CancellationToken cancel)
     {
         if (host.Live is null)
         {
             host.Out.WriteLine(Header);
             WriteAll(host.Out.WriteLine);
-            return train(new Plain(host.Out));
+            return train(new Plain(host.Out, whole));
         }
 
         return LiveLines.Run(host.Live, lines =>
         {
             lines.Keep(Header, "bold");
             WriteAll(row => lines.Keep(row));
-            return train(new Bars(lines, cancel));
+            return train(new Bars(lines, whole, cancel));
         });
 
         void WriteAll(Action<string> write)
@@ -48,7 +55,7 @@ internal static class TrainingDisplay
     private static string Quality(TrainingProgress p) => FormattableString.Invariant($"loss {p.Loss:F4}   accuracy {100 * p.Top1:F2} %");
 
     /// <summary>Bars for the epoch and the whole run.</summary>
-    private sealed class Bars(LiveLines lines, CancellationToken cancel) : IProgress<TrainingProgress>
+    private sealed class Bars(LiveLines lines, Func<TrainingProgress, (double Fraction, string Text)>? whole, CancellationToken cancel) : IProgress<TrainingProgress>
     {
         public void Report(TrainingProgress p)
         {
@@ -71,6 +78,11 @@ internal static class TrainingDisplay
             yield return " ";
             yield return $"{$"  epoch {p.Epoch}, {Doing(p)}",-24}{lines.Bar(phase, width, "deepskyblue1")} {phase,4:P0}   {Rate(p.ImagesPerSecond)}   {Quality(p)}";
             yield return $"{"  whole run",-24}{lines.Bar((p.Epoch - 1 + epoch) / p.Epochs, width, "green")} {(p.Epoch - 1 + epoch) / p.Epochs,4:P0}   {left}";
+            if (whole?.Invoke(p) is var (fraction, text))
+            {
+                yield return $"{"  all runs",-24}{lines.Bar(fraction, width, "mediumpurple")} {fraction,4:P0}   {text}";
+            }
+
             yield return cancel.IsCancellationRequested
                 ? "  [yellow]Stopping after this batch; Ctrl-C again stops at once.[/]"
                 : "  [grey]Ctrl-C stops; the epochs above are kept and the run can be resumed.[/]";
@@ -78,7 +90,7 @@ internal static class TrainingDisplay
     }
 
     /// <summary>A line an epoch, and one every half minute within long epochs.</summary>
-    private sealed class Plain(TextWriter writer) : IProgress<TrainingProgress>
+    private sealed class Plain(TextWriter writer, Func<TrainingProgress, (double Fraction, string Text)>? whole) : IProgress<TrainingProgress>
     {
         private readonly Stopwatch sinceLine = Stopwatch.StartNew();
 
@@ -90,7 +102,7 @@ internal static class TrainingDisplay
             }
             else if (sinceLine.Elapsed.TotalSeconds >= 30)
             {
-                string left = p.TimeLeft is { } time ? $"   {Duration.Clock(time)} left" : "";
+                string left = whole?.Invoke(p) is (_, var text) ? $"   {text}" : p.TimeLeft is { } time ? $"   {Duration.Clock(time)} left" : "";
                 writer.WriteLine(FormattableString.Invariant(
                     $"  epoch {p.Epoch}, {Doing(p)}: {100.0 * p.Batch / p.Batches:F0} %   {Rate(p.ImagesPerSecond)}   {Quality(p)}{left}"));
             }

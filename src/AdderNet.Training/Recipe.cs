@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using AdderNet.Data;
 using AdderNet.Models;
 
@@ -27,6 +28,7 @@ public sealed record Recipe
     public string Model { get; init; } = "lenet5-bn";
 
     /// <summary>What the inner layers are made of.</summary>
+    [JsonConverter(typeof(LayerKindConverter))]
     public LayerKind Layers { get; init; } = LayerKind.Adder;
 
     /// <summary>The data set's name, one of <c>Datasets.All</c>.</summary>
@@ -38,7 +40,7 @@ public sealed record Recipe
     /// <summary>Images between two optimizer steps. A last batch of one single image is left out: BatchNorm needs two.</summary>
     public int BatchSize { get; init; } = 256;
 
-    /// <summary>Pieces in which a batch goes through the model, their gradients summed: more pieces take less memory.</summary>
+    /// <summary>Pieces in which a batch goes through the model, their gradients summed: more pieces take less memory. A small last batch has fewer.</summary>
     public int MicroBatches { get; init; } = 1;
 
     /// <summary>The learning rate at the start of the cosine (the paper's gamma).</summary>

@@ -213,15 +213,13 @@ public sealed class Trainer : IDisposable
         using var scope = NewDisposeScope();
         Tensor images = batch.ImageTensor(), labels = batch.LabelTensor();
         Model.zero_grad(true);
+        // A last batch may have few images, and BatchNorm needs two in each piece.
+        int pieces = Math.Clamp(batch.Count / 2, 1, recipe.MicroBatches);
         long start = 0;
-        for (int piece = 0; piece < recipe.MicroBatches; piece++)
+        for (int piece = 0; piece < pieces; piece++)
         {
-            long end = (long)batch.Count * (piece + 1) / recipe.MicroBatches;
-            if (end > start)
-            {
-                AddGradient(images.narrow(0, start, end - start), labels.narrow(0, start, end - start));
-            }
-
+            long end = (long)batch.Count * (piece + 1) / pieces;
+            AddGradient(images.narrow(0, start, end - start), labels.narrow(0, start, end - start));
             start = end;
         }
 

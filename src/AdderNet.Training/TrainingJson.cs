@@ -1,6 +1,7 @@
 using System.Text.Json;
 using System.Text.Json.Serialization;
 using System.Text.Json.Serialization.Metadata;
+using AdderNet.Models;
 
 namespace AdderNet.Training;
 
@@ -111,6 +112,7 @@ internal static class TrainingJson
         type = Nullable.GetUnderlyingType(type) ?? type;
         return type switch
         {
+            _ when type == typeof(LayerKind) => "one of " + string.Join(", ", LayerKinds.Names),
             { IsEnum: true } => "one of " + string.Join(", ", Enum.GetNames(type).Select(JsonNamingPolicy.CamelCase.ConvertName)),
             _ when type == typeof(int) || type == typeof(long) => "a whole number in range",
             _ when type == typeof(double) || type == typeof(float) => "a number",

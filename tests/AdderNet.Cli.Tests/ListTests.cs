@@ -42,6 +42,22 @@ public class ListTests
         Assert.Matches(@"conv1 +Conv2d +16x32x32 +432 +442,368 +442,368", table);
     }
 
+    [Theory]
+    [InlineData("bnn", "BNN")]
+    [InlineData("dorefa", "DoReFa-Net")]
+    public void Info_counts_the_xnors_of_a_binary_network(string word, string title)
+    {
+        string table = Addernet.Run("info", "resnet20", "--layers", word).Succeeds();
+        Assert.StartsWith($"{title} ResNet-20", table, StringComparison.Ordinal);
+        Assert.Matches(@"XNORs *
+", table);
+        Assert.Matches(@"layer2\.0\.conv1 +BinaryConv2d +32x16x16 +4,608 +- +1,179,648 +1,179,648", table);
+        JsonElement info = Json("info", "resnet20", "--layers", word, "--json");
+        Assert.Equal(word, info.GetProperty("layers").GetString());
+        Assert.Equal(40_813_184, info.GetProperty("multiplications").GetInt64() + info.GetProperty("xnors").GetInt64());
+        Assert.DoesNotContain("XNORs", Addernet.Run("info", "resnet20").Succeeds(), StringComparison.Ordinal);
+    }
+
     [Fact]
     public void A_data_set_gives_the_model_its_channels_and_classes()
     {

@@ -1,3 +1,4 @@
+using AdderNet.Models;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -22,6 +23,22 @@ public class LearningTests
     {
         random.manual_seed(1);
         using var model = new UserModel();
+        Assert.InRange(LearnStripes(model, side: 12), 0.95, 1);
+    }
+
+    [Theory]
+    [InlineData(LayerKind.Binary)]
+    [InlineData(LayerKind.DoReFa)]
+    public void A_binary_network_learns_to_tell_stripes_apart(LayerKind kind)
+    {
+        random.manual_seed(1);
+        using nn.Module<Tensor, Tensor> model = AdderNetModels.Create("lenet5-bn", kind, classes: 4);
+        Assert.InRange(LearnStripes(model, side: 32), 0.9, 1);
+    }
+
+    /// <summary>Trains for some steps and returns the accuracy on new pictures.</summary>
+    private static double LearnStripes(nn.Module<Tensor, Tensor> model, int side)
+    {
         using var optimizer = optim.SGD(model.parameters(), 0.05, momentum: 0.9);
         var scaling = LearningRateScaling.Adaptive();
         const int Steps = 80;
@@ -31,7 +48,7 @@ public class LearningTests
 
             // The rate falls to nothing, so that BatchNorm's running statistics catch up with the filters.
             optimizer.ParamGroups.First().LearningRate = 0.05 * (Steps - step) / Steps;
-            var (images, labels) = Stripes(64);
+            var (images, labels) = Stripes(64, side);
             optimizer.zero_grad();
             nn.functional.cross_entropy(model.forward(images), labels).backward();
             scaling.Apply(model);
@@ -42,18 +59,17 @@ public class LearningTests
         using (no_grad())
         {
             model.eval();
-            var (images, labels) = Stripes(256);
-            double accuracy = model.forward(images).argmax(1).eq(labels).to_type(ScalarType.Float32).mean().item<float>();
-            Assert.InRange(accuracy, 0.95, 1);
+            var (images, labels) = Stripes(256, side);
+            return model.forward(images).argmax(1).eq(labels).to_type(ScalarType.Float32).mean().item<float>();
         }
     }
 
     /// <summary>Noisy pictures with stripes along rows, columns and both diagonals.</summary>
-    private static (Tensor Images, Tensor Labels) Stripes(int count)
+    private static (Tensor Images, Tensor Labels) Stripes(int count, int side)
     {
-        Tensor labels = randint(4, count), y = arange(12).view(1, 12, 1), x = arange(12).view(1, 1, 12);
-        Tensor phases = stack([y + 0 * x, x + 0 * y, x + y, x - y + 12], 1)[0][labels] + randint(4, count).view(-1, 1, 1);
-        Tensor images = (phases.remainder(4) < 2).to_type(ScalarType.Float32) + 0.3 * randn(count, 12, 12);
+        Tensor labels = randint(4, count), y = arange(side).view(1, side, 1), x = arange(side).view(1, 1, side);
+        Tensor phases = stack([y + 0 * x, x + 0 * y, x + y, x - y + side], 1)[0][labels] + randint(4, count).view(-1, 1, 1);
+        Tensor images = (phases.remainder(4) < 2).to_type(ScalarType.Float32) + 0.3 * randn(count, side, side);
         return (images.unsqueeze(1), labels);
     }
 }

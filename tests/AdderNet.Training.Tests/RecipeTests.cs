@@ -47,12 +47,26 @@ public class RecipeTests
     }
 
     [Theory]
+    [InlineData("adder", LayerKind.Adder, "adder")]
+    [InlineData("cnn", LayerKind.Conv, "cnn")]
+    [InlineData("conv", LayerKind.Conv, "cnn")]
+    [InlineData("bnn", LayerKind.Binary, "bnn")]
+    [InlineData("DoReFa", LayerKind.DoReFa, "dorefa")]
+    public void Layers_have_the_words_of_the_command_line_and_an_older_one(string word, LayerKind layers, string written)
+    {
+        Recipe recipe = Recipe.Parse($$"""{ "layers": "{{word}}" }""");
+        Assert.Equal(layers, recipe.Layers);
+        Assert.Contains($"\"layers\": \"{written}\"", recipe.ToJson(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("""{ "layers": 1 }""", "r.json: the value of 'layers' is not one of adder, cnn, bnn, dorefa.")]
     [InlineData("""{ "epoch": 3 }""", "r.json has an unknown field 'epoch'; the fields are model, layers,")]
     [InlineData("""{ "trainAugmentation": { "flip": true } }""", "r.json has an unknown field 'trainAugmentation.flip'")]
     [InlineData("""{ "epochs": "many" }""", "r.json: the value of 'epochs' is not a whole number in range.")]
     [InlineData("""{ "epochs": 3.5 }""", "r.json: the value of 'epochs' is not a whole number in range.")]
     [InlineData("""{ "epochs": 99999999999 }""", "r.json: the value of 'epochs' is not a whole number in range.")]
-    [InlineData("""{ "layers": "cnn2" }""", "r.json: the value of 'layers' is not one of adder, conv.")]
+    [InlineData("""{ "layers": "cnn2" }""", "r.json: the value of 'layers' is not one of adder, cnn, bnn, dorefa.")]
     [InlineData("""{ "nesterov": 1 }""", "r.json: the value of 'nesterov' is not true or false.")]
     [InlineData("""{ "model": null }""", "r.json: the value of 'model' is not text in quotes.")]
     [InlineData("""{ "epochs": 0 }""", "r.json: epochs is 0; it must be 1 to 1000000.")]

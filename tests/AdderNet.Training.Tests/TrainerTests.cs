@@ -151,6 +151,17 @@ public class TrainerTests
     }
 
     [Fact]
+    public void A_last_batch_of_few_images_is_cut_into_fewer_pieces_so_that_BatchNorm_has_two_in_each()
+    {
+        static nn.Module<Tensor, Tensor> Model() => nn.Sequential(("flat", nn.Flatten()), ("fc", nn.Linear(64, 4)), ("bn", nn.BatchNorm1d(4)));
+        using TempFolder folder = new();
+        // 96 images: three batches of 31, and three that are left.
+        using RunFolder run = RunFolder.Create(folder["run"], Small.Recipe with { Epochs = 1, BatchSize = 31, MicroBatches = 8 }, new RunOptions { Threads = 1 });
+        using Trainer trainer = new(run, Small.Train, Small.Test, Model);
+        Assert.True(double.IsFinite(trainer.Run(cancel: TestContext.Current.CancellationToken).Last!.TestLoss));
+    }
+
+    [Fact]
     public void Memory_does_not_grow_over_epochs()
     {
         using TempFolder folder = new();

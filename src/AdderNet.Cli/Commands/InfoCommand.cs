@@ -3,8 +3,6 @@ using System.Globalization;
 using AdderNet.Data;
 using AdderNet.Models;
 using Spectre.Console;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace AdderNet.Cli.Commands;
 
@@ -21,7 +19,7 @@ internal static class InfoCommand
             "info",
             "Show a model's layers, parameters and operations, counted as in the paper.",
             "info resnet20 # the AdderNet",
-            "info resnet20 --layers cnn # the CNN beside it",
+            "info resnet20 --layers cnn # the CNN beside it, or bnn for the binary network",
             "info vgg-small --data cifar100 --json # for 100 classes, for scripts")
         {
             name, layers, data, json,
@@ -33,27 +31,27 @@ internal static class InfoCommand
             LayerKind kind = arguments.GetValue(layers) ?? LayerKind.Adder;
             int channels = set?.Channels ?? info.InputChannels;
             int classes = set is { Classes: > 0 } ? set.Classes : info.Classes;
-            using nn.Module<Tensor, Tensor> model = AdderNetModels.Create(info.Name, kind, classes, channels);
-            ModelSummary summary = ModelSummary.Describe(model, channels, info.InputSize, info.InputSize);
+            ModelSummary summary = ModelSummary.Of(info.Name, kind, classes, channels);
             if (arguments.GetValue(json))
             {
                 host.Out.WriteJson(new
                 {
                     info.Name,
                     info.Title,
-                    Layers = kind,
+                    Layers = kind.Name(),
                     InputShape = (int[])[channels, info.InputSize, info.InputSize],
                     Classes = classes,
                     summary.Parameters,
                     summary.Multiplications,
                     summary.Additions,
+                    summary.Xnors,
                     Table = summary.Layers,
                 });
                 return;
             }
 
             host.Out.WriteLine(
-                $"{(kind == LayerKind.Adder ? "AdderNet" : "CNN")} {info.Title}: {classes} classes of pictures of {Shape([channels, info.InputSize, info.InputSize])}");
+                $"{kind.Title()} {info.Title}: {classes} classes of pictures of {Shape([channels, info.InputSize, info.InputSize])}");
             host.Tables.Write(Table(summary));
         });
         return command;
@@ -62,18 +60,25 @@ internal static class InfoCommand
     private static Table Table(ModelSummary summary)
     {
         Table table = new Table().Border(TableBorder.Horizontal).AddColumns("Layer", "Type");
-        foreach (string heading in (string[])["Output", "Parameters", "Multiplications", "Additions"])
+        bool binary = summary.Xnors > 0;
+        foreach (string heading in (string[])["Output", "Parameters", "Multiplications", "Additions", .. Xnors("XNORs")])
         {
             table.AddColumn(new TableColumn(heading).RightAligned());
         }
 
         foreach (LayerSummary l in summary.Layers)
         {
-            table.AddRow(Markup.Escape(l.Name), l.Type, Shape(l.Output), Count(l.Parameters), Count(l.Multiplications), Count(l.Additions));
+            table.AddRow([
+                Markup.Escape(l.Name), l.Type, Shape(l.Output), Count(l.Parameters), Count(l.Multiplications), Count(l.Additions), .. Xnors(Count(l.Xnors))]);
         }
 
         table.AddEmptyRow();
-        return table.AddRow("[bold]total[/]", "", "", $"[bold]{Count(summary.Parameters)}[/]", $"[bold]{Paper(summary.Multiplications)}[/]", $"[bold]{Paper(summary.Additions)}[/]");
+        return table.AddRow([
+            "[bold]total[/]", "", "", Bold(Count(summary.Parameters)), Bold(Paper(summary.Multiplications)), Bold(Paper(summary.Additions)),
+            .. Xnors(Bold(Paper(summary.Xnors)))]);
+
+        string[] Xnors(string cell) => binary ? [cell] : [];
+        static string Bold(string text) => $"[bold]{text}[/]";
     }
 
     private static string Shape(IReadOnlyList<long> sizes) => string.Join('x', sizes);

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using AdderNet.Models;
 using AdderNet.Training;
 
 namespace AdderNet.Cli.Commands;
@@ -7,6 +8,7 @@ namespace AdderNet.Cli.Commands;
 internal sealed class ModelOptions
 {
     private readonly Option<string?> model = CommonOptions.Model("Model that a .pth or .safetensors file of weights is of");
+    private readonly Option<LayerKind?> layers = CommonOptions.Layers("Inner layers of --model where they are binary, bnn or dorefa; adder and cnn the file tells by itself");
     private readonly Option<bool> last = new("--last") { Description = "Use a run's last epoch; by default its best" };
 
     /// <summary>The data set, where it isn't the one of the run.</summary>
@@ -14,7 +16,7 @@ internal sealed class ModelOptions
 
     public void AddTo(Command command)
     {
-        foreach (Option option in (Option[])[model, Data, last])
+        foreach (Option option in (Option[])[model, layers, Data, last])
         {
             command.Add(option);
         }
@@ -28,7 +30,13 @@ internal sealed class ModelOptions
             return LoadedModel.OfWeights(
                 path ?? throw CliException.Usage("--model says what a file of weights is of; name the file, too."),
                 name,
-                arguments.GetValue(Data) ?? throw CliException.Usage($"Say with --data what {path} was trained on, for example --data cifar10."));
+                arguments.GetValue(Data) ?? throw CliException.Usage($"Say with --data what {path} was trained on, for example --data cifar10."),
+                arguments.GetValue(layers));
+        }
+
+        if (arguments.Has(layers))
+        {
+            throw CliException.Usage("--layers says what a file of weights is of, and needs --model; a run knows its layers.");
         }
 
         if (path is not null && Path.GetExtension(path).ToUpperInvariant() is ".PTH" or ".PT")

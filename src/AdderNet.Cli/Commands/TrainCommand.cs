@@ -1,5 +1,6 @@
 using System.CommandLine;
 using AdderNet.Data;
+using AdderNet.Models;
 using AdderNet.Training;
 
 namespace AdderNet.Cli.Commands;
@@ -48,7 +49,7 @@ internal sealed class TrainCommand
             "train # the default run",
             "train --data mnist --epochs 5 --data-dir ~/mnist # MNIST from files you have",
             "train --model resnet20 --data cifar10 --epochs 30 # a short version of the paper's 400 epochs",
-            "train --model resnet20 --layers cnn # the CNN the paper compares with",
+            "train --model resnet20 --layers cnn # the CNN the paper compares with; bnn is the binary network",
             "train --scaling ilr --gradient sign # one row of the paper's ablation",
             "train --recipe mnist --print-recipe > my.json # get a recipe to edit...",
             "train --recipe my.json # ...and train it",
@@ -140,9 +141,8 @@ internal sealed class TrainCommand
         Recipe chosen = folder.Recipe;
         if (!asJson)
         {
-            string name = chosen.Layers == Models.LayerKind.Adder ? "AdderNet" : "CNN";
             host.Out.WriteLine(FormattableString.Invariant(
-                $"{name} {Names.Model(chosen.Model).Title} on {train.Info.Title}: {train.Count:N0} training and {test.Count:N0} test images, {chosen.Epochs} epoch{(chosen.Epochs == 1 ? "" : "s")} of batches of {chosen.BatchSize}"));
+                $"{chosen.Layers.Title()} {Names.Model(chosen.Model).Title} on {train.Info.Title}: {train.Count:N0} training and {test.Count:N0} test images, {chosen.Epochs} epoch{(chosen.Epochs == 1 ? "" : "s")} of batches of {chosen.BatchSize}"));
             host.Out.WriteLine($"Saving in {folder.Path}");
             host.Out.WriteLine();
         }
@@ -150,7 +150,7 @@ internal sealed class TrainCommand
         DateTime start = DateTime.UtcNow;
         TrainingResult result = asJson
             ? TrainingDisplay.RunAsJson(host, progress => trainer.Run(progress, cancel))
-            : TrainingDisplay.Run(host, folder.History, chosen.Epochs, progress => trainer.Run(progress, cancel), cancel);
+            : TrainingDisplay.Run(host, folder.History, chosen.Epochs, progress => trainer.Run(progress, cancel), whole: null, cancel);
         return ReportResult(result, DateTime.UtcNow - start, asJson);
     }
 

@@ -10,6 +10,9 @@ namespace AdderNet.Checkpoints;
 /// </summary>
 internal sealed class PyTorchArchive : IDisposable
 {
+    // A byte of the zip directory becomes up to so many of ZipArchive's list, whatever number of entries the archive claims to have.
+    private const int DirectoryFactor = 12;
+
     private readonly string _file;
     private readonly ZipArchive _zip;
     private readonly MemoryBudget _budget;
@@ -21,9 +24,12 @@ internal sealed class PyTorchArchive : IDisposable
         const string pickleName = "data.pkl";
         _file = file;
         _budget = new(file, stream.Length);
-        _zip = Guarded(() => new ZipArchive(stream, ZipArchiveMode.Read, leaveOpen: true));
+        MeteredStream metered = new(stream, _budget, DirectoryFactor);
+        _zip = Guarded(() => new ZipArchive(metered, ZipArchiveMode.Read, leaveOpen: true));
+        IReadOnlyCollection<ZipArchiveEntry> entries = Guarded(() => _zip.Entries);
+        metered.Stop();
         // The top folder has the name of the file as it was saved, whatever that was.
-        string pickle = Guarded(() => _zip.Entries).Select(entry => entry.FullName)
+        string pickle = entries.Select(entry => entry.FullName)
             .FirstOrDefault(name => name.Split('/', 3) is [pickleName] or [_, pickleName])
             ?? throw new CheckpointException($"{file} is a zip archive without {pickleName}, so PyTorch did not write it.");
         _folder = pickle[..^pickleName.Length];

@@ -3,7 +3,7 @@ using static TorchSharp.torch;
 
 namespace AdderNet.Models;
 
-/// <summary>The paper's models, each as AdderNet and as CNN.</summary>
+/// <summary>The paper's models, each as AdderNet, as CNN and as binary network.</summary>
 public static class AdderNetModels
 {
     /// <summary>Every model, small ones first.</summary>
@@ -47,20 +47,22 @@ public static class AdderNetModels
     }
 
     /// <summary>
-    /// Builds a model and gives it the weights of a checkpoint: the official code's .pth or our .safetensors. Whether the inner layers
-    /// are adder layers, the classes and the input channels are those of the file.
+    /// Builds a model and gives it the weights of a checkpoint: the official code's .pth or our .safetensors. The classes and
+    /// the input channels are those of the file.
     /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="name">A name from <see cref="All"/>.</param>
+    /// <param name="kind">What the inner layers are; null for adder layers or convolutions, as the file's names say. Binary layers' weights
+    /// have the names and shapes of convolutions', so binary networks have to be asked for.</param>
     /// <returns>The model in evaluation mode.</returns>
     /// <exception cref="CheckpointException">The file cannot be read, or does not fit the model; the message lists where.</exception>
     /// <exception cref="ArgumentException">The name is unknown.</exception>
-    public static nn.Module<Tensor, Tensor> Load(string path, string name)
+    public static nn.Module<Tensor, Tensor> Load(string path, string name, LayerKind? kind = null)
     {
         ModelInfo info = Find(name);
         var tensors = CheckpointFiles.ReadStateDict(path).Tensors;
-        LayerKind kind = tensors.Keys.Any(key => key.EndsWith(".adder", StringComparison.Ordinal)) ? LayerKind.Adder : LayerKind.Conv;
-        var model = Create(name, kind, Size("fc.weight", 0, info.Classes), Size("conv1.weight", 1, info.InputChannels));
+        LayerKind named = tensors.Keys.Any(key => key.EndsWith(".adder", StringComparison.Ordinal)) ? LayerKind.Adder : LayerKind.Conv;
+        var model = Create(name, kind ?? named, Size("fc.weight", 0, info.Classes), Size("conv1.weight", 1, info.InputChannels));
         try
         {
             StateDict.LoadInto(model, tensors, source: path);

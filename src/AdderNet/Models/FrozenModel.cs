@@ -31,7 +31,8 @@ public static class FrozenModel
     private static Module FreezeOne(Module module) => module switch
     {
         Sequential sequence => new FrozenSequence(FreezeAll(sequence.children().OfType<Module>())),
-        Residual block => FreezeBlock(block),
+        // A block of binary layers is called as it is: nothing of theirs folds into a kernel's last step.
+        Residual { Relu: true, Body: [.., Adder2d or Conv2d, BatchNorm2d] } block => FreezeBlock(block),
         _ => module,
     };
 

@@ -4,14 +4,37 @@ using static TorchSharp.torch;
 
 namespace AdderNet.Models;
 
-/// <summary>Makes a model's layers; the one place where AdderNet and CNN differ.</summary>
+/// <summary>Makes a model's layers; the one place where AdderNet, CNN and binary networks differ.</summary>
 internal sealed record InnerLayers(LayerKind Kind, WeightGradient Gradient)
 {
-    /// <summary>An inner layer without bias: an adder layer or a convolution.</summary>
+    /// <summary>
+    /// Whether inner layers see one bit of each activation. Then no ReLU may stand before them: after it every sign is +1 (and DoReFa's
+    /// clip at 0 would repeat it). They get what the BatchNorm or the residual sum gives, XNOR-Net's order BatchNorm, binarization,
+    /// convolution; and a max-pooling, which leaves mostly positive values, stands before the BatchNorm that centres them again. The ReLU
+    /// before the ordinary classifier stays, and residual sums are of real values.
+    /// </summary>
+    public bool Binary => Kind is LayerKind.Binary or LayerKind.DoReFa;
+
+    /// <summary>An inner layer without bias: an adder layer, a convolution or a binary convolution.</summary>
     public nn.Module<Tensor, Tensor> Layer(long inChannels, long outChannels, long kernelSize, long stride = 1, long padding = 0) =>
-        Kind == LayerKind.Adder
-            ? Layers.Adder2d(inChannels, outChannels, kernelSize, stride, padding, gradient: Gradient)
-            : Convolution(inChannels, outChannels, kernelSize, stride, padding);
+        Kind switch
+        {
+            LayerKind.Adder => Layers.Adder2d(inChannels, outChannels, kernelSize, stride, padding, gradient: Gradient),
+            LayerKind.Conv => Convolution(inChannels, outChannels, kernelSize, stride, padding),
+            LayerKind.Binary => new BinaryConv2d(inChannels, outChannels, kernelSize, stride, padding, Binarization.XnorNet),
+            LayerKind.DoReFa => new BinaryConv2d(inChannels, outChannels, kernelSize, stride, padding, Binarization.DoReFa),
+            _ => throw new ArgumentException($"There is no layer kind {Kind}."),
+        };
+
+    /// <summary>What stands between a layer and an inner layer after it: BatchNorm, ReLU and a pooling if there is one.</summary>
+    public IEnumerable<(string, nn.Module<Tensor, Tensor>)> Between(
+        (string, nn.Module<Tensor, Tensor>) norm, string relu, (string, nn.Module<Tensor, Tensor>)? pool = null) =>
+        Sequence(norm, Binary ? null : (relu, ReLU()), pool);
+
+    /// <summary>The same before an ordinary layer.</summary>
+    public IEnumerable<(string, nn.Module<Tensor, Tensor>)> BeforeOrdinary(
+        (string, nn.Module<Tensor, Tensor>) norm, string relu, (string, nn.Module<Tensor, Tensor>)? pool = null) =>
+        Sequence(norm, (relu, ReLU()), pool);
 
     /// <summary>An ordinary convolution, with He's initialization by the outputs (fan_out) as in the official ImageNet model.</summary>
     public static Conv2d Convolution(
@@ -23,5 +46,11 @@ internal sealed record InnerLayers(LayerKind Kind, WeightGradient Gradient)
     }
 
     /// <summary>ReLU over the memory of its input, which is always a BatchNorm's output here and needed by nobody else.</summary>
-    public static ReLU ReLU() => nn.ReLU(inplace: true);
+    private static ReLU ReLU() => nn.ReLU(inplace: true);
+
+    private IEnumerable<(string, nn.Module<Tensor, Tensor>)> Sequence(
+        (string, nn.Module<Tensor, Tensor>) norm, (string, nn.Module<Tensor, Tensor>)? relu, (string, nn.Module<Tensor, Tensor>)? pool) =>
+        from layer in ((string, nn.Module<Tensor, Tensor>)?[])(Binary ? [pool, norm, relu] : [norm, relu, pool])
+        where layer is not null
+        select layer.Value;
 }

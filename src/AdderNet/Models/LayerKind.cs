@@ -8,4 +8,10 @@ public enum LayerKind
 
     /// <summary>Ordinary convolutions: the CNN that the paper compares with.</summary>
     Conv,
+
+    /// <summary>Convolutions of signs, as in XNOR-Net: the binary network (BNN) that the paper compares with.</summary>
+    Binary,
+
+    /// <summary>Convolutions of one-bit weights and one-bit activations, as in DoReFa-Net.</summary>
+    DoReFa,
 }

@@ -7,5 +7,6 @@ namespace AdderNet.Models;
 /// <param name="Parameters">Learned values.</param>
 /// <param name="Multiplications">Multiplications of the layer's sums.</param>
 /// <param name="Additions">Additions and subtractions of the layer's sums.</param>
+/// <param name="Xnors">XNORs of the layer's sums: the products of a binary layer.</param>
 public sealed record LayerSummary(
-    string Name, string Type, IReadOnlyList<long> Output, long Parameters, long Multiplications, long Additions);
+    string Name, string Type, IReadOnlyList<long> Output, long Parameters, long Multiplications, long Additions, long Xnors);

@@ -6,7 +6,7 @@ namespace AdderNet.Models;
 
 /// <summary>
 /// Counts a model's parameters and operations as the paper's tables do: a convolution's output element costs k multiplications and k
-/// additions, an adder layer's 2k additions, where k is the elements of a filter (padding included, biases and BatchNorm not: BatchNorm
+/// additions, an adder layer's 2k additions, a binary layer's k XNORs and k additions, where k is the elements of a filter (padding included, biases and BatchNorm not: BatchNorm
 /// folds into a scale and a shift at inference).
 /// </summary>
 public sealed record ModelSummary(IReadOnlyList<LayerSummary> Layers)
@@ -19,6 +19,22 @@ public sealed record ModelSummary(IReadOnlyList<LayerSummary> Layers)
 
     /// <summary>Additions a picture.</summary>
     public long Additions => Layers.Sum(l => l.Additions);
+
+    /// <summary>XNORs a picture.</summary>
+    public long Xnors => Layers.Sum(l => l.Xnors);
+
+    /// <summary>Describes one of <see cref="AdderNetModels"/> for pictures of its usual size.</summary>
+    /// <param name="name">A name from <see cref="AdderNetModels.All"/>.</param>
+    /// <param name="kind">What the inner layers are made of.</param>
+    /// <param name="classes">Outputs; the model's usual number by default.</param>
+    /// <param name="inputChannels">Channels of the input; the model's usual number by default.</param>
+    /// <exception cref="ArgumentException">The name is unknown, or classes or channels are below 1.</exception>
+    public static ModelSummary Of(string name, LayerKind kind = LayerKind.Adder, int? classes = null, int? inputChannels = null)
+    {
+        ModelInfo info = AdderNetModels.Find(name);
+        using var model = AdderNetModels.Create(name, kind, classes, inputChannels);
+        return Describe(model, inputChannels ?? info.InputChannels, info.InputSize, info.InputSize);
+    }
 
     /// <summary>Runs one blank picture through a model and notes every layer it passes, in order.</summary>
     /// <param name="model">Any TorchSharp model; it is put back into the mode it was in.</param>
@@ -72,8 +88,9 @@ public sealed record ModelSummary(IReadOnlyList<LayerSummary> Layers)
             _ => 0,
         };
         long differences = layer is Adder2d adder ? elements * Elements(adder.Filters) / adder.Filters.shape[0] : 0;
+        long xnors = layer is BinaryConv2d binary ? elements * Elements(binary.Weight) / binary.Weight.shape[0] : 0;
         return new LayerSummary(
-            name, layer.GetType().Name, output.shape[1..], layer.parameters().Sum(Elements), products, products + 2 * differences);
+            name, layer.GetType().Name, output.shape[1..], layer.parameters().Sum(Elements), products, products + 2 * differences + xnors, xnors);
     }
 
     private static long Elements(Tensor t) => t.numel();

@@ -2,18 +2,19 @@ using static TorchSharp.torch;
 
 namespace AdderNet.Models;
 
-/// <summary>relu(body(x) + shortcut(x)). The body's layers are children of this module by their own names, as the official state_dict has them.</summary>
+/// <summary>relu(body(x) + shortcut(x)), or the sum alone. The body's layers are children of this module by their own names, as the official state_dict has them.</summary>
 internal sealed class Residual : nn.Module<Tensor, Tensor>
 {
     private readonly nn.Module<Tensor, Tensor>[] body;
     private readonly nn.Module<Tensor, Tensor>? downsample;
+    private readonly bool relu;
 
-    public Residual(IEnumerable<(string Name, nn.Module<Tensor, Tensor> Layer)> body, nn.Module<Tensor, Tensor>? downsample)
+    public Residual(IEnumerable<(string Name, nn.Module<Tensor, Tensor> Layer)> body, nn.Module<Tensor, Tensor>? downsample, bool relu)
         : base(nameof(Residual))
     {
         var layers = body.ToArray();
         this.body = [.. layers.Select(l => l.Layer)];
-        this.downsample = downsample;
+        (this.downsample, this.relu) = (downsample, relu);
         foreach (var (name, layer) in layers)
         {
             register_module(name, layer);
@@ -28,6 +29,9 @@ internal sealed class Residual : nn.Module<Tensor, Tensor>
     /// <summary>What adapts the input to the body's output; null where it fits as it is.</summary>
     public nn.Module<Tensor, Tensor>? Downsample => downsample;
 
+    /// <summary>Whether a ReLU follows the sum.</summary>
+    public bool Relu => relu;
+
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
@@ -37,6 +41,7 @@ internal sealed class Residual : nn.Module<Tensor, Tensor>
             x = layer.call(x); // Not forward, which hooks don't see.
         }
 
-        return x.add_(downsample?.call(input) ?? input).relu_().MoveToOuterDisposeScope();
+        x = x.add_(downsample?.call(input) ?? input);
+        return (relu ? x.relu_() : x).MoveToOuterDisposeScope();
     }
 }

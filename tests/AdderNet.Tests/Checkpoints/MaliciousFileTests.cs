@@ -147,6 +147,48 @@ public class MaliciousFileTests
         Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, 1 << 20);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(4)]
+    public void A_directory_of_very_many_entries_is_refused_before_it_is_listed(int nameLength)
+    {
+        const int entries = 600_000;
+        MemoryStream file = TestFiles.CrowdedZip(entries, entries, nameLength);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+        CheckpointException e = Assert.Throws<CheckpointException>(() => PyTorchFile.Read(file, "evil.pth"));
+        Assert.Equal(
+            $"Reading evil.pth would take far more memory than a checkpoint of {file.Length:N0} bytes can need, so it was refused.", e.Message);
+        Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, file.Length + (64L << 20));
+    }
+
+    [Theory]
+    [InlineData(60_000, 60_000)]
+    [InlineData(120_000, 120_000)]
+    [InlineData(250_000, 250_000)]
+    [InlineData(250_000, 1)]
+    [InlineData(250_000, long.MaxValue)]
+    [InlineData(1, int.MaxValue)]
+    public void Whatever_a_directory_holds_and_claims_listing_it_stays_within_64_MB_beyond_the_file(int entries, long claimed)
+    {
+        foreach (int nameLength in (int[])[0, 4, 100])
+        {
+            MemoryStream file = TestFiles.CrowdedZip(entries, claimed, nameLength);
+            long before = GC.GetAllocatedBytesForCurrentThread();
+            Assert.Throws<CheckpointException>(() => PyTorchFile.Read(file));
+            Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, file.Length + (64L << 20));
+        }
+    }
+
+    [Fact]
+    public void A_checkpoint_of_very_many_small_tensors_is_read()
+    {
+        const int tensors = 10_000;
+        MemoryStream file = new();
+        PyTorchFile.Write(file, Enumerable.Range(0, tensors).Select(i => KeyValuePair.Create($"layer{i}.weight", new TensorData(TensorDtype.F32, [1], new byte[4]))));
+        file.Position = 0;
+        Assert.Equal(tensors, PyTorchFile.Read(file).Count);
+    }
+
     [Fact]
     public void A_hostile_name_is_shown_short_and_on_one_line()
     {

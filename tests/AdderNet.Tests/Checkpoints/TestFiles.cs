@@ -29,6 +29,41 @@ internal static class TestFiles
         return stream;
     }
 
+    /// <summary>A zip archive (with the 64-bit end record) that is hardly more than its directory: entries of no bytes, with names of some length.</summary>
+    public static MemoryStream CrowdedZip(int entries, long claimed, int nameLength)
+    {
+        byte[] header = [.. "PK\x01\x02"u8, .. new byte[42 + nameLength]];
+        header[28] = (byte)nameLength;
+        MemoryStream stream = new(entries * header.Length + 200);
+        stream.Write("PK\x03\x04"u8);
+        for (int i = 0; i < entries; i++)
+        {
+            for (int c = 0; c < nameLength; c++) header[46 + c] = (byte)('A' + (i >> (4 * c) & 15));
+            stream.Write(header);
+        }
+        long size = stream.Length - 4;
+        using BinaryWriter end = new(stream, Encoding.ASCII, leaveOpen: true);
+        end.Write("PK\x06\x06"u8);
+        end.Write(44L);
+        end.Write(0x002D_002D); // versions
+        end.Write(0L); // disks
+        end.Write(claimed);
+        end.Write(claimed);
+        end.Write(size);
+        end.Write(4L); // where the directory starts
+        end.Write("PK\x06\x07"u8);
+        end.Write(0);
+        end.Write(4 + size);
+        end.Write(1);
+        end.Write("PK\x05\x06"u8);
+        end.Write(0); // disks
+        end.Write(-1); // both counts, the directory's size and its place: see the 64-bit record
+        end.Write(-1L);
+        end.Write((short)0);
+        stream.Position = 0;
+        return stream;
+    }
+
     /// <summary>Runs a Python script with PyTorch; skips the test where there is none.</summary>
     public static string Python(string script, params string[] arguments)
     {

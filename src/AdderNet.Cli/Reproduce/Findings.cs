@@ -1,0 +1,47 @@
+using AdderNet.Data;
+using AdderNet.Training;
+
+namespace AdderNet.Cli.Reproduce;
+
+/// <summary>A planned run and how far it has come.</summary>
+/// <param name="Plan">The run.</param>
+/// <param name="Folder">Its folder.</param>
+/// <param name="History">Its completed epochs.</param>
+/// <param name="CopiedFrom">The run it was copied from; null where it was trained here.</param>
+internal sealed record RunFinding(PlannedRun Plan, string Folder, IReadOnlyList<EpochMetrics> History, string? CopiedFrom = null)
+{
+    /// <summary>Whether its last epoch is done.</summary>
+    public bool Complete => History.Count >= Plan.Recipe.Epochs;
+
+    /// <summary>The result: the last epoch of a complete run, never the best one, which the test images would have chosen; else null.</summary>
+    public EpochMetrics? Result => Complete ? History[^1] : null;
+
+    /// <summary>What tables say in place of a result that isn't there yet.</summary>
+    public Absent Missing => History.Count == 0 ? Absent.NotRunYet : new Absent($"epoch {History.Count} of {Plan.Recipe.Epochs}");
+}
+
+/// <summary>What an experiment's report is written from.</summary>
+/// <param name="Options">How the experiment was asked for.</param>
+/// <param name="Runs">The plan's runs, in its order.</param>
+/// <param name="OpenData">Opens the training (true) or test images of a data set.</param>
+/// <param name="Cancel">Cancelled by Ctrl-C.</param>
+internal sealed record Findings(
+    ReproduceOptions Options, IReadOnlyList<RunFinding> Runs, Func<string, bool, Dataset> OpenData, CancellationToken Cancel)
+{
+    /// <summary>The run of that name.</summary>
+    public RunFinding this[string name] => Runs.First(r => r.Plan.Name == name);
+
+    /// <summary>The model of a run's last epoch, in evaluation mode.</summary>
+    /// <param name="run">A run with at least one epoch.</param>
+    public TrainedModel LoadModel(PlannedRun run)
+    {
+        string folder = this[run.Name].Folder;
+        if (run.Model is null)
+        {
+            return TrainedModel.Load(folder, CheckpointChoice.Last);
+        }
+
+        DatasetInfo data = Datasets.Find(run.Recipe.Dataset);
+        return TrainedModel.Load(folder, CheckpointChoice.Last, () => run.Model(data.Classes, data.Channels));
+    }
+}

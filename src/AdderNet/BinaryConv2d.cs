@@ -1,0 +1,38 @@
+using TorchSharp;
+using TorchSharp.Modules;
+using static TorchSharp.torch;
+
+namespace AdderNet;
+
+/// <summary>
+/// A convolution of one-bit activations with one-bit weights: input [N, C, H, W], output [N, O, H', W']. It learns real weights, whose
+/// one-bit versions it computes with; on hardware for it, each product would be an XNOR. Border zeros stay zeros, as in XNOR-Net's own code.
+/// </summary>
+internal sealed class BinaryConv2d : nn.Module<Tensor, Tensor>
+{
+    // The field's name is the state_dict's key.
+#pragma warning disable CA2213 // The base class disposes registered parameters.
+    private readonly Parameter weight;
+#pragma warning restore CA2213
+    private readonly long[] stride, padding;
+    private readonly Binarization binarization;
+
+    public BinaryConv2d(long inChannels, long outChannels, long kernelSize, long stride, long padding, Binarization binarization)
+        : base(nameof(BinaryConv2d))
+    {
+        weight = new Parameter(empty(outChannels, inChannels, kernelSize, kernelSize));
+        nn.init.kaiming_normal_(weight, mode: nn.init.FanInOut.FanOut, nonlinearity: nn.init.NonlinearityType.ReLU);
+        (this.stride, this.padding, this.binarization) = ([stride, stride], [padding, padding], binarization);
+        RegisterComponents();
+    }
+
+    /// <summary>The real weights [O, C, kernel rows, kernel columns].</summary>
+    public Parameter Weight => weight;
+
+    public override Tensor forward(Tensor input)
+    {
+        using var scope = NewDisposeScope();
+        return nn.functional.conv2d(binarization.Activations(input), binarization.Weights(weight), null, stride, padding)
+            .MoveToOuterDisposeScope();
+    }
+}
