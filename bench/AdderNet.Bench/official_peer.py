@@ -2,7 +2,8 @@
 
     python3 official_peer.py THREADS BATCH REPEATS
 
-prints one JSON object: seconds of a ResNet-20 inference and training step (medians), and the peak memory of the process in bytes.
+prints one JSON object: seconds of a ResNet-20 inference and training step (medians), and the peak memory of the process in bytes
+after each.
 """
 import json
 import math
@@ -75,6 +76,10 @@ def median_seconds(action, repeats):
     return sorted(seconds)[len(seconds) // 2]
 
 
+def peak_bytes():
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+
+
 def main():
     threads, batch, repeats = map(int, sys.argv[1:4])
     torch.set_num_threads(threads)
@@ -92,8 +97,8 @@ def main():
         nn.functional.cross_entropy(model(images), labels).backward()
         optimizer.step()
 
-    result = {"inference": median_seconds(infer, repeats), "step": median_seconds(step, repeats)}
-    result["peak_bytes"] = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    result = {"inference": median_seconds(infer, repeats), "inference_peak_bytes": peak_bytes()}
+    result |= {"step": median_seconds(step, repeats), "peak_bytes": peak_bytes()}
     print(json.dumps(result))
 
 

@@ -1,11 +1,12 @@
 using System.Diagnostics.CodeAnalysis;
 using System.Runtime.ExceptionServices;
+using System.Runtime.InteropServices;
 
 namespace AdderNet.Kernels;
 
 /// <summary>
 /// Runs the numbered tasks of a kernel call on <see cref="KernelThreads.Count"/> threads, the caller's among them, without
-/// allocating. Idle workers look for work for some microseconds, then sleep: other thread pools share the cores.
+/// allocating: an OpenMP runtime's where the process has one, else own workers, which look for work for some microseconds, then sleep.
 /// </summary>
 internal static unsafe class WorkerPool
 {
@@ -23,10 +24,13 @@ internal static unsafe class WorkerPool
     private static int next;
     private static ExceptionDispatchInfo? failure;
 
+    /// <summary>Threads to run tasks on in place of own ones; null for those.</summary>
+    public static OpenMPTeam? Team { get; set; }
+
     /// <summary>Calls <paramref name="task"/> with 0 to <paramref name="count"/> - 1, each once, in any order and on any thread.</summary>
     /// <remarks>
-    /// Tasks too small to be worth waking a worker are run by the caller. While another thread's call has the workers, the caller runs all its tasks itself. An exception of a task ends the
-    /// call and is thrown here.
+    /// Tasks too small to be worth waking a worker are run by the caller. While another thread's call has the workers, the caller runs all
+    /// its tasks itself. An exception of a task ends the call and is thrown here.
     /// </remarks>
     public static void Run(int count, delegate*<void*, int, void> task, void* argument, bool small = false)
     {
@@ -43,14 +47,22 @@ internal static unsafe class WorkerPool
 
         try
         {
+            body = task;
+            context = argument;
+            (tasks, next, failure) = (count, 0, null);
+            if (Team is { } team)
+            {
+                // All its threads even for fewer tasks: libgomp ends and makes threads whenever the number changes.
+                team.Run(&WorkUnmanaged, KernelThreads.Count);
+                failure?.Throw();
+                return;
+            }
+
             while (Workers.Count < helpers)
             {
                 Workers.Add(new Worker());
             }
 
-            body = task;
-            context = argument;
-            (tasks, next, failure) = (count, 0, null);
             Volatile.Write(ref state, 0);
             for (int i = 0; i < helpers; i++)
             {
@@ -74,6 +86,9 @@ internal static unsafe class WorkerPool
             Volatile.Write(ref busy, 0);
         }
     }
+
+    [UnmanagedCallersOnly]
+    private static void WorkUnmanaged(void* unused) => Work();
 
     private static void Work()
     {

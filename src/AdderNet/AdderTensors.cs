@@ -8,6 +8,8 @@ namespace AdderNet;
 /// <summary>Hands the memory of tensors to the kernels. Nothing here takes part in autograd.</summary>
 internal static class AdderTensors
 {
+    static AdderTensors() => TorchThreads.Share();
+
     /// <summary>Y [N, O, H', W'], channels-last.</summary>
     public static Tensor Forward(AdderShape shape, Tensor input, Tensor filters)
     {
