@@ -40,7 +40,7 @@ public sealed record Recipe
     /// <summary>Images between two optimizer steps. A last batch of one single image is left out: BatchNorm needs two.</summary>
     public int BatchSize { get; init; } = 256;
 
-    /// <summary>Pieces in which a batch goes through the model, their gradients summed: more pieces take less memory.</summary>
+    /// <summary>Pieces in which a batch goes through the model, their gradients summed: more pieces take less memory. A small last batch has fewer.</summary>
     public int MicroBatches { get; init; } = 1;
 
     /// <summary>The learning rate at the start of the cosine (the paper's gamma).</summary>

@@ -12,6 +12,7 @@ public class UsageTests
     [InlineData("train --scaling ilr --eta 0.1", "--eta belongs to --scaling adaptive")]
     [InlineData("train --resume some --epochs 3", "--epochs can't be combined with --resume")]
     [InlineData("train --epochs", "--epochs")]
+    [InlineData("eval some --layers bnn", "--layers says what a file of weights is of, and needs --model")]
     [InlineData("info", "MODEL is missing")]
     [InlineData("predict", "IMAGE is missing")]
     [InlineData("convert a", "DESTINATION is missing")]

@@ -1,3 +1,4 @@
+using AdderNet.Checkpoints;
 using AdderNet.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -82,6 +83,7 @@ public class BinaryConv2dTests
     {
         using var scope = NewDisposeScope();
         using var guard = no_grad();
+        random.manual_seed(1);
         foreach (string name in (string[])["lenet5-bn", "vgg-small", "resnet20", "resnet18"])
         {
             ModelInfo info = AdderNetModels.Find(name);
@@ -97,7 +99,7 @@ public class BinaryConv2dTests
             }
 
             int size = Math.Min(info.InputSize, 64);
-            model.forward(randn(8, info.InputChannels, size, size));
+            model.forward(randn(4, info.InputChannels, size, size));
 
             Assert.NotEmpty(share);
             Assert.All(share, s => Assert.InRange(s.Value, kind == LayerKind.Binary ? 0.35 : 0.2, 0.65));
@@ -137,6 +139,26 @@ public class BinaryConv2dTests
         Assert.Equal(products, summary.Multiplications + summary.Xnors);
         Assert.Equal(["conv1", "fc"], summary.Layers.Where(l => l.Multiplications > 0).Select(l => l.Name));
         Assert.All(summary.Layers.Where(l => l.Type == nameof(BinaryConv2d)), l => Assert.Equal((l.Xnors, 0), (l.Additions, l.Multiplications)));
+    }
+
+    [Fact]
+    public void Weights_in_a_file_become_the_kind_of_network_that_is_asked_for()
+    {
+        using var scope = NewDisposeScope();
+        using TempFolder folder = new();
+        using nn.Module<Tensor, Tensor> model = AdderNetModels.Create("lenet5-bn", LayerKind.Binary);
+        model.eval();
+        Tensor x = randn(2, 1, 32, 32);
+        string file = folder["binary.pth"];
+        PyTorchFile.Write(file, StateDict.FromModule(model));
+
+        using nn.Module<Tensor, Tensor> binary = AdderNetModels.Load(file, "lenet5-bn", LayerKind.Binary), doReFa = AdderNetModels.Load(file, "lenet5-bn", LayerKind.DoReFa);
+
+        Assert.Equal([10, 84, 1, 1], model.state_dict()["fc.weight"].shape);
+        Assert.Contains("conv2.weight", model.state_dict().Keys);
+        Assert.True(model.forward(x).equal(binary.forward(x)).all().item<bool>());
+        Assert.False(allclose(model.forward(x), doReFa.forward(x)));
+        Assert.Contains("conv2.adder", Assert.Throws<CheckpointException>(() => AdderNetModels.Load(file, "lenet5-bn", LayerKind.Adder)).Message);
     }
 
     private static BinaryConv2d Layer(Binarization binarization, float[] weights)

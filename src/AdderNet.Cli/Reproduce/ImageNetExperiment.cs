@@ -20,7 +20,10 @@ internal static class ImageNetExperiment
     private static Recipe PaperRecipe => Recipes.Find("imagenet").Recipe;
 
     public static Experiment Create() => new(
-        "imagenet", "ResNet-18 and ResNet-50 on ImageNet: AdderNet beside CNN", "table 3", PaperRecipe.Epochs, Plan, Write) { Preface = Preface };
+        "imagenet", "ResNet-18 and ResNet-50 on ImageNet: AdderNet beside CNN", "table 3", PaperRecipe.Epochs, Plan, Write)
+    {
+        Preface = Preface,
+    };
 
     private static IReadOnlyList<PlannedRun> Plan(ReproduceOptions options) =>
     [
