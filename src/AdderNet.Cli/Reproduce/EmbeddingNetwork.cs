@@ -1,7 +1,6 @@
 using System.Numerics;
 using AdderNet.Data;
 using AdderNet.Models;
-
 using TorchSharp;
 using static TorchSharp.torch;
 using Module = TorchSharp.torch.nn.Module<TorchSharp.torch.Tensor, TorchSharp.torch.Tensor>;
