@@ -24,7 +24,7 @@ internal static class OfficialSuite
         }
 
         Result peer = Run(python, [Path.Combine(AppContext.BaseDirectory, "official_peer.py"), $"{threads}", $"{batch}", "1"]);
-        Result ours = Run(Environment.ProcessPath!, ["official-ours", $"{threads}", $"{batch}"]);
+        Result ours = Run("dotnet", [typeof(OfficialSuite).Assembly.Location, "official-ours", $"{threads}", $"{batch}"]);
         string name = $"batch {batch}";
         return
         [
@@ -57,7 +57,7 @@ internal static class OfficialSuite
         {
             try
             {
-                using Process process = Start(p, ["-c", "import torch"]);
+                using Process process = Start(p, ["-c", "import importlib.util, sys; sys.exit(importlib.util.find_spec('torch') is None)"]);
                 process.StandardOutput.ReadToEnd();
                 process.WaitForExit();
                 return process.ExitCode == 0;
