@@ -5,8 +5,8 @@ namespace AdderNet;
 
 /// <summary>
 /// Lets the kernels compute on the threads of libtorch's OpenMP runtime. Two pools would fight for the processors: OpenMP's idle threads
-/// look for work for milliseconds after each of libtorch's operations, just when the next layer's kernel starts (measured: a layer's
-/// forward pass takes 0.73 of the time on two shared threads).
+/// look for work for milliseconds after each of libtorch's operations, just when the next layer's kernel starts (measured on two
+/// threads: a layer's forward pass took 1.49 times a convolution's with two pools, 1.12 times with one).
 /// </summary>
 internal static unsafe class TorchThreads
 {
