@@ -34,7 +34,7 @@ internal static unsafe class WorkerPool
     /// </remarks>
     public static void Run(int count, delegate*<void*, int, void> task, void* argument, bool small = false)
     {
-        int helpers = small ? 0 : Math.Min(KernelThreads.Count, count) - 1;
+        int threads = small ? 1 : KernelThreads.Count, helpers = Math.Min(threads, count) - 1;
         if (helpers <= 0 || Interlocked.CompareExchange(ref busy, 1, 0) != 0)
         {
             for (int i = 0; i < count; i++)
@@ -53,7 +53,7 @@ internal static unsafe class WorkerPool
             if (Team is { } team)
             {
                 // All its threads even for fewer tasks: libgomp ends and makes threads whenever the number changes.
-                team.Run(&WorkUnmanaged, KernelThreads.Count);
+                team.Run(&WorkUnmanaged, threads);
                 failure?.Throw();
                 return;
             }
