@@ -52,11 +52,12 @@ if (suites.Count == 0)
 TimeSpan time = TimeSpan.FromSeconds(seconds);
 List<Row> rows = [];
 Console.WriteLine($"{VectorWidths.Best} kernels, {Environment.ProcessorCount} processors, libtorch {torch.__version__}");
+// The runtime recompiles what is called often in the background: the first case must not pay for that.
+UseThreads(threadCounts[0]);
+_ = LayerSuite.MeasureForwardBackward(LayerShapes.All[0], threadCounts[0], TimeSpan.FromSeconds(2));
 foreach (int threads in threadCounts)
 {
     UseThreads(threads);
-    // The runtime recompiles what is called often in the background: the first case must not pay for that.
-    _ = LayerSuite.MeasureForwardBackward(LayerShapes.All[0], threads, TimeSpan.FromSeconds(2));
     foreach (string suite in suites)
     {
         Report(suite switch
