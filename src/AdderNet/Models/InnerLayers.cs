@@ -1,6 +1,7 @@
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
+using Module = TorchSharp.torch.nn.Module<TorchSharp.torch.Tensor, TorchSharp.torch.Tensor>;
 
 namespace AdderNet.Models;
 
@@ -16,7 +17,7 @@ internal sealed record InnerLayers(LayerKind Kind, WeightGradient Gradient)
     public bool Binary => Kind is LayerKind.Binary or LayerKind.DoReFa;
 
     /// <summary>An inner layer without bias: an adder layer, a convolution or a binary convolution.</summary>
-    public nn.Module<Tensor, Tensor> Layer(long inChannels, long outChannels, long kernelSize, long stride = 1, long padding = 0) =>
+    public Module Layer(long inChannels, long outChannels, long kernelSize, long stride = 1, long padding = 0) =>
         Kind switch
         {
             LayerKind.Adder => Layers.Adder2d(inChannels, outChannels, kernelSize, stride, padding, gradient: Gradient),
@@ -26,15 +27,14 @@ internal sealed record InnerLayers(LayerKind Kind, WeightGradient Gradient)
             _ => throw new ArgumentException($"There is no layer kind {Kind}."),
         };
 
-    /// <summary>What stands between a layer and an inner layer after it: BatchNorm, ReLU and a pooling if there is one.</summary>
-    public IEnumerable<(string, nn.Module<Tensor, Tensor>)> Between(
-        (string, nn.Module<Tensor, Tensor>) norm, string relu, (string, nn.Module<Tensor, Tensor>)? pool = null) =>
-        Sequence(norm, Binary ? null : (relu, ReLU()), pool);
-
-    /// <summary>The same before an ordinary layer.</summary>
-    public IEnumerable<(string, nn.Module<Tensor, Tensor>)> BeforeOrdinary(
-        (string, nn.Module<Tensor, Tensor>) norm, string relu, (string, nn.Module<Tensor, Tensor>)? pool = null) =>
-        Sequence(norm, (relu, ReLU()), pool);
+    /// <summary>What follows a layer: BatchNorm, ReLU and a pooling if there is one; <paramref name="last"/> where an ordinary layer comes next.</summary>
+    /// <remarks>The ReLU works in the memory of its input, which is always a BatchNorm's output here and needed by nobody else.</remarks>
+    public IEnumerable<(string, Module)> After((string, Module) norm, string relu, (string, Module)? pool = null, bool last = false)
+    {
+        (string, Module)? rectifier = Binary && !last ? null : (relu, nn.ReLU(inplace: true));
+        (string, Module)?[] steps = Binary ? [pool, norm, rectifier] : [norm, rectifier, pool];
+        return steps.OfType<(string, Module)>();
+    }
 
     /// <summary>An ordinary convolution, with He's initialization by the outputs (fan_out) as in the official ImageNet model.</summary>
     public static Conv2d Convolution(
@@ -44,13 +44,4 @@ internal sealed record InnerLayers(LayerKind Kind, WeightGradient Gradient)
         nn.init.kaiming_normal_(conv.weight, mode: nn.init.FanInOut.FanOut, nonlinearity: nn.init.NonlinearityType.ReLU);
         return conv;
     }
-
-    /// <summary>ReLU over the memory of its input, which is always a BatchNorm's output here and needed by nobody else.</summary>
-    private static ReLU ReLU() => nn.ReLU(inplace: true);
-
-    private IEnumerable<(string, nn.Module<Tensor, Tensor>)> Sequence(
-        (string, nn.Module<Tensor, Tensor>) norm, (string, nn.Module<Tensor, Tensor>)? relu, (string, nn.Module<Tensor, Tensor>)? pool) =>
-        from layer in ((string, nn.Module<Tensor, Tensor>)?[])(Binary ? [pool, norm, relu] : [norm, relu, pool])
-        where layer is not null
-        select layer.Value;
 }

@@ -53,7 +53,6 @@ internal static class PlainNets
     {
         (string, Module) norm = ($"bn{number}", nn.BatchNorm2d(channels));
         (string, Module)? pooling = pool ? ($"pool{number}", nn.MaxPool2d(2)) : null;
-        string relu = $"relu{number}";
-        return [($"conv{number}", layer), .. last ? layers.BeforeOrdinary(norm, relu, pooling) : layers.Between(norm, relu, pooling)];
+        return [($"conv{number}", layer), .. layers.After(norm, $"relu{number}", pooling, last)];
     }
 }

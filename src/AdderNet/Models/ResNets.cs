@@ -18,9 +18,9 @@ internal static class ResNets
 {
     /// <summary>A 3x3 stem and three stages of 16, 32 and 64 channels, for 32x32 pictures; 6n + 2 layers.</summary>
     public static Module Cifar(InnerLayers layers, int n, int classes, int inputChannels) =>
-        Sequence([
+        nn.Sequential([
             ("conv1", InnerLayers.Convolution(inputChannels, 16, 3, padding: 1)),
-            .. layers.Between(("bn1", nn.BatchNorm2d(16)), "relu"),
+            .. layers.After(("bn1", nn.BatchNorm2d(16)), "relu"),
             ("layer1", Stage(layers, Basic, 16, 16, n, stride: 1)),
             ("layer2", Stage(layers, Basic, 16, 32, n, stride: 2)),
             ("layer3", Stage(layers, Basic, 32, 64, n, stride: 2, last: true)),
@@ -37,14 +37,12 @@ internal static class ResNets
     public static Module ResNet50(InnerLayers layers, int classes, int inputChannels) =>
         ImageNet(layers, Bottleneck, expansion: 4, [3, 4, 6, 3], classes, inputChannels);
 
-    private static Module Sequence(IEnumerable<(string, Module)> parts) => nn.Sequential(parts);
-
     private delegate IEnumerable<(string, Module)> Block(InnerLayers layers, long inChannels, long outChannels, long stride);
 
     private static Module ImageNet(InnerLayers layers, Block block, long expansion, int[] blocks, int classes, int inputChannels) =>
-        Sequence([
+        nn.Sequential([
             ("conv1", InnerLayers.Convolution(inputChannels, 64, 7, stride: 2, padding: 3)),
-            .. layers.Between(("bn1", nn.BatchNorm2d(64)), "relu", ("maxpool", nn.MaxPool2d(3, stride: 2, padding: 1))),
+            .. layers.After(("bn1", nn.BatchNorm2d(64)), "relu", ("maxpool", nn.MaxPool2d(3, stride: 2, padding: 1))),
             ("layer1", Stage(layers, block, 64, 64 * expansion, blocks[0], stride: 1)),
             ("layer2", Stage(layers, block, 64 * expansion, 128 * expansion, blocks[1], stride: 2)),
             ("layer3", Stage(layers, block, 128 * expansion, 256 * expansion, blocks[2], stride: 2)),
@@ -68,7 +66,7 @@ internal static class ResNets
     private static IEnumerable<(string, Module)> Basic(InnerLayers layers, long inChannels, long outChannels, long stride) =>
     [
         ("conv1", layers.Layer(inChannels, outChannels, 3, stride, padding: 1)),
-        .. layers.Between(("bn1", nn.BatchNorm2d(outChannels)), "relu"),
+        .. layers.After(("bn1", nn.BatchNorm2d(outChannels)), "relu"),
         ("conv2", layers.Layer(outChannels, outChannels, 3, padding: 1)),
         ("bn2", nn.BatchNorm2d(outChannels)),
     ];
@@ -79,9 +77,9 @@ internal static class ResNets
         return
         [
             ("conv1", layers.Layer(inChannels, width, 1)),
-            .. layers.Between(("bn1", nn.BatchNorm2d(width)), "relu1"),
+            .. layers.After(("bn1", nn.BatchNorm2d(width)), "relu1"),
             ("conv2", layers.Layer(width, width, 3, stride, padding: 1)),
-            .. layers.Between(("bn2", nn.BatchNorm2d(width)), "relu2"),
+            .. layers.After(("bn2", nn.BatchNorm2d(width)), "relu2"),
             ("conv3", layers.Layer(width, outChannels, 1)),
             ("bn3", nn.BatchNorm2d(outChannels)),
         ];
