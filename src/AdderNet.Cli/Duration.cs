@@ -1,8 +1,11 @@
 namespace AdderNet.Cli;
 
-/// <summary>Times as people write them.</summary>
+/// <summary>Times added up, and as people write them.</summary>
 internal static class Duration
 {
+    /// <summary>The time of all of them.</summary>
+    public static TimeSpan Sum<T>(IEnumerable<T> items, Func<T, TimeSpan> time) => TimeSpan.FromTicks(items.Sum(i => time(i).Ticks));
+
     /// <summary>0:31, 12:05, 3:12:05, 2 d 03:12.</summary>
     public static string Clock(TimeSpan time) => time switch
     {

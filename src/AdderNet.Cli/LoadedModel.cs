@@ -40,7 +40,7 @@ internal sealed record LoadedModel(
     }
 
     /// <summary>How people call it.</summary>
-    public string Title => $"{Layers.Title()} {Names.Model(Name).Title}";
+    public string Title => Names.Network(Layers, Name);
 
     /// <inheritdoc/>
     public void Dispose() => Model.Dispose();

@@ -11,6 +11,9 @@ internal static class Names
         AdderNetModels.All.FirstOrDefault(m => string.Equals(m.Name, name, StringComparison.OrdinalIgnoreCase))
         ?? throw new CliException(Unknown("model", name, AdderNetModels.All.Select(m => m.Name)));
 
+    /// <summary>What a version of a model is called in print: CNN ResNet-20.</summary>
+    public static string Network(LayerKind layers, string model) => $"{layers.Title()} {Model(model).Title}";
+
     /// <summary>The recipe of that name, or in that file.</summary>
     public static Recipe Recipe(string nameOrFile)
     {

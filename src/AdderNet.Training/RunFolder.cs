@@ -23,7 +23,10 @@ public sealed record RunOptions
 /// </summary>
 public sealed class RunFolder : IDisposable
 {
-    private const string RecipeName = "recipe.json", OptionsName = "run.json", LockName = ".lock";
+    /// <summary>The file by which a process holds the folder.</summary>
+    internal const string LockName = ".lock";
+
+    private const string RecipeName = "recipe.json", OptionsName = "run.json";
 
     private readonly FileStream held;
 

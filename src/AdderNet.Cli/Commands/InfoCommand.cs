@@ -51,7 +51,7 @@ internal static class InfoCommand
             }
 
             host.Out.WriteLine(
-                $"{kind.Title()} {info.Title}: {classes} classes of pictures of {Shape([channels, info.InputSize, info.InputSize])}");
+                $"{Names.Network(kind, info.Name)}: {classes} classes of pictures of {Shape([channels, info.InputSize, info.InputSize])}");
             host.Tables.Write(Table(summary));
         });
         return command;

@@ -119,7 +119,7 @@ internal sealed class ReproduceCommand
         {
             table.AddRow(
                 experiment.Name, Markup.Escape(experiment.Title), Markup.Escape(experiment.PaperSource), runs.Count == 0 ? "-" : $"{options.Epochs}", runs.Count == 0 ? "-" : $"{runs.Count}",
-                runs.Count == 0 ? "no training" : Duration.Words(TimeSpan.FromTicks(runs.Sum(r => estimate.Left(r, 0).Ticks))));
+                runs.Count == 0 ? "no training" : Duration.Words(Duration.Sum(runs, r => estimate.Left(r, 0))));
         }
 
         host.Tables.Write(table);

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using AdderNet.Data;
-using AdderNet.Models;
 using AdderNet.Training;
 
 namespace AdderNet.Cli.Commands;
@@ -142,7 +141,7 @@ internal sealed class TrainCommand
         if (!asJson)
         {
             host.Out.WriteLine(FormattableString.Invariant(
-                $"{chosen.Layers.Title()} {Names.Model(chosen.Model).Title} on {train.Info.Title}: {train.Count:N0} training and {test.Count:N0} test images, {chosen.Epochs} epoch{(chosen.Epochs == 1 ? "" : "s")} of batches of {chosen.BatchSize}"));
+                $"{Names.Network(chosen.Layers, chosen.Model)} on {train.Info.Title}: {train.Count:N0} training and {test.Count:N0} test images, {chosen.Epochs} epoch{(chosen.Epochs == 1 ? "" : "s")} of batches of {chosen.BatchSize}"));
             host.Out.WriteLine($"Saving in {folder.Path}");
             host.Out.WriteLine();
         }

@@ -28,6 +28,9 @@ internal static class Charts
     /// <inheritdoc cref="AdderNet"/>
     public static Color Bnn => Green;
 
+    /// <summary>The colour of what a formula says.</summary>
+    public static Color Formula => Black;
+
     /// <summary>Ten colours for things that have no colour of their own: Okabe and Ito's, their yellow darkened so that it is seen on white, grey and wine.</summary>
     public static IReadOnlyList<Color> Categories { get; } =
         [Blue, Orange, Green, Purple, SkyBlue, Vermilion, Black, new("#B8A900"), new("#999999"), new("#882255")];
@@ -66,6 +69,34 @@ internal static class Charts
         plot.RenderManager.ClearCanvasBeforeEachRender = false;
         return plot;
     }
+
+    /// <summary>Draws a line as all lines look.</summary>
+    /// <param name="panel">Where.</param>
+    /// <param name="xs">Its points' x.</param>
+    /// <param name="ys">Their y.</param>
+    /// <param name="colour">Its colour.</param>
+    /// <param name="dashed">Whether it is dashed.</param>
+    /// <param name="markers">Whether each point is marked, too.</param>
+    public static void Line(Plot panel, double[] xs, double[] ys, Color colour, bool dashed, bool markers = false)
+    {
+        var line = panel.Add.Scatter(xs, ys, colour);
+        line.LineWidth = 2;
+        line.LinePattern = dashed ? LinePattern.Dashed : LinePattern.Solid;
+        line.MarkerSize = markers ? 8 : 0;
+    }
+
+    /// <summary>Writes a word into a panel.</summary>
+    public static void Text(Plot panel, string text, double x, double y, Alignment alignment)
+    {
+        var label = panel.Add.Text(text, x, y);
+        label.LabelAlignment = alignment;
+        label.LabelFontSize = TickSize;
+        label.LabelFontName = FontFamily;
+    }
+
+    /// <summary>Makes a panel whose x are whole numbers say no others.</summary>
+    public static void WholeX(Plot panel) =>
+        panel.Axes.Bottom.TickGenerator = new ScottPlot.TickGenerators.NumericAutomatic { IntegerTicksOnly = true };
 
     /// <summary>Makes a panel whose y are decimal logarithms say the numbers themselves.</summary>
     public static void LogarithmicY(Plot panel) => panel.Axes.Left.TickGenerator = new ScottPlot.TickGenerators.NumericAutomatic

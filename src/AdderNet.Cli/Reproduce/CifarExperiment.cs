@@ -24,6 +24,8 @@ internal static class CifarExperiment
         [("vgg-small", LayerKind.Binary)] = (89.80, 65.41),
     };
 
+    private static Recipe PaperRecipe => Recipes.Find("cifar").Recipe;
+
     private static readonly string[] Models = ["resnet20", "resnet32", "vgg-small"];
 
     private static readonly LayerKind[] Versions = [LayerKind.Adder, LayerKind.Conv, LayerKind.Binary, LayerKind.DoReFa];
@@ -31,7 +33,7 @@ internal static class CifarExperiment
     /// <summary>The experiment on one of the two data sets.</summary>
     /// <param name="dataset">cifar10 or cifar100.</param>
     public static Experiment Create(string dataset) => new(
-        dataset, $"AdderNet, CNN and binary networks on {Datasets.Find(dataset).Title}", "table 2", Recipes.Find("cifar").Recipe.Epochs,
+        dataset, $"AdderNet, CNN and binary networks on {Datasets.Find(dataset).Title}", "table 2", PaperRecipe.Epochs,
         options => Plan(dataset, options), (findings, report) => Write(dataset, findings, report));
 
     private static IReadOnlyList<PlannedRun> Plan(string dataset, ReproduceOptions options) =>
@@ -39,22 +41,18 @@ internal static class CifarExperiment
         .. from model in Models
            from layers in Versions
            from seed in Enumerable.Range(1, options.Seeds)
-           select PlannedRun.Of(Recipe(dataset, model, layers, options.Epochs, seed), $"{layers.Title()} {AdderNetModels.Find(model).Title}"),
+           select PlannedRun.Of(Recipe(dataset, model, layers, options.Epochs, seed), Names.Network(layers, model)),
     ];
 
-    private static Recipe Recipe(string dataset, string model, LayerKind layers, int epochs, int seed)
+    private static Recipe Recipe(string dataset, string model, LayerKind layers, int epochs, int seed) => (PaperRecipe with
     {
-        Recipe paper = Recipes.Find("cifar").Recipe;
-        return (paper with
-        {
-            Model = model,
-            Dataset = dataset,
-            Layers = layers,
-            Epochs = epochs,
-            BatchSize = epochs < ShortRun ? paper.BatchSize / 2 : paper.BatchSize,
-            Seed = seed,
-        }).WithAugmentation();
-    }
+        Model = model,
+        Dataset = dataset,
+        Layers = layers,
+        Epochs = epochs,
+        BatchSize = epochs < ShortRun ? PaperRecipe.BatchSize / 2 : PaperRecipe.BatchSize,
+        Seed = seed,
+    }).WithAugmentation();
 
     private static void Write(string dataset, Findings findings, Report report)
     {
@@ -63,12 +61,12 @@ internal static class CifarExperiment
             + "The first convolution and the classifier are ordinary in all of them and are counted, too, which is why an AdderNet has some multiplications left; "
             + "the paper leaves them out. Accuracy is that of the last epoch; the spread is the standard deviation over seeds.");
         int epochs = findings.Options.Epochs;
-        if (epochs != Recipes.Find("cifar").Recipe.Epochs)
+        if (epochs != PaperRecipe.Epochs)
         {
             report.Text(
-                $"This is a run of {epochs} epochs with the whole cosine instead of the paper's {Recipes.Find("cifar").Recipe.Epochs}, the same for every version: compare the versions with each other, "
+                $"This is a run of {epochs} epochs with the whole cosine instead of the paper's {PaperRecipe.Epochs}, the same for every version: compare the versions with each other, "
                 + "and expect all of them below the paper."
-                + (epochs < ShortRun ? $" Below {ShortRun} epochs batches are of 128 images instead of 256, which gives twice the steps." : ""));
+                + (epochs < ShortRun ? $" Below {ShortRun} epochs batches are of {PaperRecipe.BatchSize / 2} images instead of {PaperRecipe.BatchSize}, which gives twice the steps." : ""));
         }
 
         report.Table("accuracy", Columns, findings.Runs.GroupBy(r => r.Plan.Label).Select(runs => Row(dataset, [.. runs])));

@@ -96,7 +96,7 @@ internal static class CostExperiment
         }
         : [null, null, null];
 
-    private static string Name(NetworkCost cost) => $"{cost.Layers.Title()} {cost.Model.Title}";
+    private static string Name(NetworkCost cost) => Names.Network(cost.Layers, cost.Model.Name);
 
     private static NetworkCost Cnn(NetworkCost[] costs, NetworkCost of) => costs.First(c => c.Model == of.Model && c.Layers == LayerKind.Conv);
 
@@ -126,10 +126,7 @@ internal static class CostExperiment
                     double whole = cost.Microjoules(energy) / Cnn(costs, cost).Microjoules(energy) * 100, ordinary = whole * cost.OrdinaryShare(energy), x = slots * m + v;
                     Add(x, 0, ordinary, FirstAndLast);
                     Add(x, ordinary, whole, Charts.Of(cost.Layers));
-                    var label = plot.Add.Text(FormattableString.Invariant($"{whole:F0}"), x, whole);
-                    label.LabelAlignment = Alignment.LowerCenter;
-                    label.LabelFontSize = 12;
-                    label.LabelFontName = Charts.FontFamily;
+                    Charts.Text(plot, FormattableString.Invariant($"{whole:F0}"), x, whole, Alignment.LowerCenter);
                 }
             }
 

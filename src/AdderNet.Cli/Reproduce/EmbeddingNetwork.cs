@@ -1,6 +1,7 @@
 using System.Numerics;
 using AdderNet.Data;
 using AdderNet.Models;
+using AdderNet.Training;
 using TorchSharp;
 using static TorchSharp.torch;
 using Module = TorchSharp.torch.nn.Module<TorchSharp.torch.Tensor, TorchSharp.torch.Tensor>;
@@ -60,7 +61,7 @@ internal static class EmbeddingNetwork
             using (batch)
             {
                 using var scope = NewDisposeScope();
-                model.call(batch.Images());
+                model.call(batch.ImageTensor());
                 labels.AddRange(batch.Labels.Select(l => (int)l));
             }
         }

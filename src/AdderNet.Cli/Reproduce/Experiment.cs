@@ -25,6 +25,9 @@ internal sealed record PlannedRun(string Name, string Label, Recipe Recipe, Func
     /// <param name="variant">What else its name has to tell, beginning with a hyphen.</param>
     public static PlannedRun Of(Recipe recipe, string label, string variant = "") =>
         new($"{recipe.Model}-{recipe.Layers.Name()}{variant}-seed{recipe.Seed}", label, recipe);
+
+    /// <summary>What makes the run's own module, as the trainer takes it; null for the recipe's model.</summary>
+    public Func<nn.Module<Tensor, Tensor>>? ModuleFor(int classes, int channels) => Model is { } make ? () => make(classes, channels) : null;
 }
 
 /// <summary>A table or a figure of the paper: what is trained for it, and what is written from that.</summary>

@@ -92,7 +92,7 @@ internal sealed class ExperimentRunner(Host host, Experiment experiment, Reprodu
 
         host.Out.WriteLine($"Saving in {options.Out}");
         Measuring.Show(host, estimate, open, cancel);
-        TimeSpan left = TimeSpan.FromTicks(runs.Sum(r => estimate.Left(r.Plan, r.History.Count).Ticks));
+        TimeSpan left = Duration.Sum(runs, r => estimate.Left(r.Plan, r.History.Count));
         int complete = runs.Count - open.Length;
         host.Out.WriteLine(
             $"{runs.Count} run{(runs.Count == 1 ? "" : "s")}{(complete > 0 ? $", {complete} complete" : "")}; "
@@ -110,8 +110,7 @@ internal sealed class ExperimentRunner(Host host, Experiment experiment, Reprodu
         RunOptions settings = new() { DataDir = options.DataDir, Threads = options.Threads };
         using RunFolder folder = RunFolder.HoldsRun(run.Folder) ? RunFolder.Open(run.Folder, settings) : RunFolder.Create(run.Folder, recipe, settings);
         Dataset train = Open(recipe.Dataset, train: true, cancel), test = Open(recipe.Dataset, train: false, cancel);
-        using Trainer trainer = new(
-            folder, train, test, run.Plan.Model is { } make ? () => make(train.ClassNames.Count, train.Info.Channels) : null);
+        using Trainer trainer = new(folder, train, test, run.Plan.ModuleFor(train.ClassNames.Count, train.Info.Channels));
         host.Out.WriteLine();
         host.Out.WriteLine(
             $"Run {index + 1} of {runs.Count}: {run.Plan.Label} ({run.Plan.Name}), {recipe.Epochs} epoch{(recipe.Epochs == 1 ? "" : "s")} of batches of {recipe.BatchSize}");
@@ -126,13 +125,11 @@ internal sealed class ExperimentRunner(Host host, Experiment experiment, Reprodu
                 estimate.Observe(run.Plan, epoch);
             }
 
-            TimeSpan total = Sum(runs, r => estimate.Left(r.Plan, 0)), left = Sum(runs.Where(r => r != run && !r.Complete), r => estimate.Left(r.Plan, r.History.Count))
+            TimeSpan total = Duration.Sum(runs, r => estimate.Left(r.Plan, 0)), left = Duration.Sum(runs.Where(r => r != run && !r.Complete), r => estimate.Left(r.Plan, r.History.Count))
                 + (p.TimeLeft ?? estimate.Left(run.Plan, p.Epoch - 1));
             return (Math.Clamp(1 - left / total, 0, 1), $"run {index + 1} of {runs.Count}, {Duration.Clock(left)} left for all");
         }
     }
-
-    private static TimeSpan Sum(IEnumerable<RunFinding> runs, Func<RunFinding, TimeSpan> time) => TimeSpan.FromTicks(runs.Sum(r => time(r).Ticks));
 
     private Dataset Open(string name, bool train, CancellationToken token)
     {
@@ -180,7 +177,7 @@ internal sealed class ExperimentRunner(Host host, Experiment experiment, Reprodu
             yield return ("seeds", string.Join(", ", runs.Select(r => r.Plan.Recipe.Seed).Distinct()));
             yield return ("data", string.Join(", ", runs.Select(r => Datasets.Find(r.Plan.Recipe.Dataset).Title).Distinct())
                 + (options.DataDir is { } folder ? $" in {folder}" : ""));
-            yield return ("training time", Duration.Words(Sum(runs, Time)));
+            yield return ("training time", Duration.Words(Duration.Sum(runs, Time)));
         }
 
         yield return ("machine", $"{Environment.ProcessorCount} processors ({RuntimeInformation.ProcessArchitecture}), {options.Threads} threads, {RuntimeInformation.OSDescription}");

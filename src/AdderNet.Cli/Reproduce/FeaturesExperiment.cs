@@ -42,7 +42,7 @@ internal static class FeaturesExperiment
                 continue;
             }
 
-            using TrainedModel model = findings.LoadModel(run.Plan);
+            using TrainedModel model = run.LoadModel();
             int classes = model.ClassNames.Count;
             Vector2[] centres = Embed(model, train: true, CentreImages / BatchSize).Centres(classes);
             Embeddings test = Embed(model, train: false, int.MaxValue);
@@ -116,10 +116,7 @@ internal static class FeaturesExperiment
                 Coordinates place = new(centres[c].X / size, centres[c].Y / size);
                 plot.Add.Marker(place, MarkerShape.FilledCircle, 22, Charts.Categories[c % Charts.Categories.Count]);
                 plot.Add.Marker(place, MarkerShape.FilledCircle, 18, Colors.White);
-                var text = plot.Add.Text(classes[c], place);
-                text.LabelFontName = Charts.FontFamily;
-                text.LabelFontSize = 12;
-                text.LabelAlignment = Alignment.MiddleCenter;
+                Charts.Text(plot, classes[c], place.X, place.Y, Alignment.MiddleCenter);
             }
         }
 

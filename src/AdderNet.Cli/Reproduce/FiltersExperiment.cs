@@ -26,7 +26,7 @@ internal static class FiltersExperiment
         var (first, second) = (new List<(string, Filters)>(), new List<(string, Filters)>());
         foreach (RunFinding run in ready)
         {
-            using TrainedModel model = findings.LoadModel(run.Plan);
+            using TrainedModel model = run.LoadModel();
             first.Add((run.Plan.Label, Filters.Of(model.Model, "conv1")));
             second.Add((run.Plan.Label, Filters.Of(model.Model, "conv2")));
         }

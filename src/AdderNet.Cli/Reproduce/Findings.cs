@@ -18,6 +18,13 @@ internal sealed record RunFinding(PlannedRun Plan, string Folder, IReadOnlyList<
 
     /// <summary>What tables say in place of a result that isn't there yet.</summary>
     public Absent Missing => History.Count == 0 ? Absent.NotRunYet : new Absent($"epoch {History.Count} of {Plan.Recipe.Epochs}");
+
+    /// <summary>The model of its last epoch, of which there must be one, in evaluation mode.</summary>
+    public TrainedModel LoadModel()
+    {
+        DatasetInfo data = Datasets.Find(Plan.Recipe.Dataset);
+        return TrainedModel.Load(Folder, CheckpointChoice.Last, Plan.ModuleFor(data.Classes, data.Channels));
+    }
 }
 
 /// <summary>What an experiment's report is written from.</summary>
@@ -26,22 +33,4 @@ internal sealed record RunFinding(PlannedRun Plan, string Folder, IReadOnlyList<
 /// <param name="OpenData">Opens the training (true) or test images of a data set.</param>
 /// <param name="Cancel">Cancelled by Ctrl-C.</param>
 internal sealed record Findings(
-    ReproduceOptions Options, IReadOnlyList<RunFinding> Runs, Func<string, bool, Dataset> OpenData, CancellationToken Cancel)
-{
-    /// <summary>The run of that name.</summary>
-    public RunFinding this[string name] => Runs.First(r => r.Plan.Name == name);
-
-    /// <summary>The model of a run's last epoch, in evaluation mode.</summary>
-    /// <param name="run">A run with at least one epoch.</param>
-    public TrainedModel LoadModel(PlannedRun run)
-    {
-        string folder = this[run.Name].Folder;
-        if (run.Model is null)
-        {
-            return TrainedModel.Load(folder, CheckpointChoice.Last);
-        }
-
-        DatasetInfo data = Datasets.Find(run.Recipe.Dataset);
-        return TrainedModel.Load(folder, CheckpointChoice.Last, () => run.Model(data.Classes, data.Channels));
-    }
-}
+    ReproduceOptions Options, IReadOnlyList<RunFinding> Runs, Func<string, bool, Dataset> OpenData, CancellationToken Cancel);

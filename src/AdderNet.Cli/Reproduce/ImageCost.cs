@@ -28,7 +28,7 @@ internal sealed record ImageCost(double Train, double Test)
         {
             using RunFolder folder = RunFolder.Create(temporary, recipe, new RunOptions { Threads = threads });
             Dataset images = Images(info, batch * Batches);
-            using Trainer trainer = new(folder, images, images, run.Model is { } make ? () => make(info.Classes, info.Channels) : null);
+            using Trainer trainer = new(folder, images, images, run.ModuleFor(info.Classes, info.Channels));
             using CancellationTokenSource enough = CancellationTokenSource.CreateLinkedTokenSource(cancel);
             StepClock clock = new(enough);
             trainer.Run(clock, enough.Token);

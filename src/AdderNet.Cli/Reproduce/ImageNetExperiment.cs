@@ -32,7 +32,7 @@ internal static class ImageNetExperiment
            select PlannedRun.Of(
                // A batch in eight pieces, as eight devices would share it, takes an eighth of the memory.
                (PaperRecipe with { Model = key.Model, Layers = key.Layers, Epochs = options.Epochs, Seed = seed, MicroBatches = 8 }).WithAugmentation(),
-               $"{key.Layers.Title()} {AdderNetModels.Find(key.Model).Title}"),
+               Names.Network(key.Layers, key.Model)),
     ];
 
     private static IEnumerable<string> Preface(TimeEstimate estimate, IReadOnlyList<PlannedRun> runs)

@@ -28,15 +28,12 @@ internal static class LearningCurves
         Plot Panel(string title, string yLabel, Func<EpochMetrics, double> value)
         {
             Plot plot = Charts.Panel(title, "epoch", yLabel);
-            plot.Axes.Bottom.TickGenerator = new ScottPlot.TickGenerators.NumericAutomatic { IntegerTicksOnly = true };
+            Charts.WholeX(plot);
             foreach (RunFinding run in begun)
             {
                 (Color colour, bool dashed) = style(run);
-                var line = plot.Add.Scatter(run.History.Select(e => (double)e.Epoch).ToArray(), run.History.Select(value).ToArray(), colour);
-                line.LineWidth = 2;
-                line.LinePattern = dashed ? LinePattern.Dashed : LinePattern.Solid;
                 // A single epoch is a point, which a line alone would not show.
-                line.MarkerSize = run.History.Count == 1 ? 8 : 0;
+                Charts.Line(plot, [.. run.History.Select(e => (double)e.Epoch)], [.. run.History.Select(value)], colour, dashed, markers: run.History.Count == 1);
             }
 
             return plot;

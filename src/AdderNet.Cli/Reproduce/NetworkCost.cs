@@ -12,13 +12,10 @@ internal sealed record NetworkCost(ModelInfo Model, LayerKind Layers, ModelSumma
     /// <summary>The versions of a model that the paper compares.</summary>
     public static IReadOnlyList<NetworkCost> Of(ModelInfo model)
     {
+        var versions = ((LayerKind[])[LayerKind.Adder, LayerKind.Conv, LayerKind.Binary]).Select(kind => (Kind: kind, Operations: ModelSummary.Of(model.Name, kind))).ToArray();
         // Those that multiply in the AdderNet are no adder layers.
-        HashSet<string> ordinary = [.. ModelSummary.Of(model.Name).Layers.Where(l => l.Multiplications > 0).Select(l => l.Name)];
-        return [.. ((LayerKind[])[LayerKind.Adder, LayerKind.Conv, LayerKind.Binary]).Select(kind =>
-        {
-            ModelSummary operations = ModelSummary.Of(model.Name, kind);
-            return new NetworkCost(model, kind, operations, [.. operations.Layers.Where(l => ordinary.Contains(l.Name))]);
-        })];
+        HashSet<string> ordinary = [.. versions[0].Operations.Layers.Where(l => l.Multiplications > 0).Select(l => l.Name)];
+        return [.. versions.Select(v => new NetworkCost(model, v.Kind, v.Operations, [.. v.Operations.Layers.Where(l => ordinary.Contains(l.Name))]))];
     }
 
     /// <summary>Energy a picture, in microjoules.</summary>

@@ -87,7 +87,7 @@ internal sealed class RunStore(string experimentFolder)
                 Directory.Delete(incomplete, recursive: true);
             }
 
-            foreach (string file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories).Where(f => Path.GetFileName(f) != ".lock"))
+            foreach (string file in Directory.EnumerateFiles(from, "*", SearchOption.AllDirectories).Where(f => Path.GetFileName(f) != RunFolder.LockName))
             {
                 string target = Path.Combine(incomplete, Path.GetRelativePath(from, file));
                 Directory.CreateDirectory(Path.GetDirectoryName(target)!);

@@ -43,7 +43,7 @@ internal static class VarianceExperiment
         using Loader loader = new(images, recipe.TrainAugmentation!, recipe.BatchSize, shuffle: true, Seed, threads: 0);
         using Batch batch = loader.Epoch(1).First();
         using var scope = NewDisposeScope();
-        Tensor x = batch.Images(), labels = batch.LabelsTensor();
+        Tensor x = batch.ImageTensor(), labels = batch.LabelTensor();
         var variances = Kinds.ToDictionary(k => k, k => With(k, m => LayerMeasurements.Variances(m, x)));
         var norms = Kinds.ToDictionary(k => k, k => With(k, m => LayerMeasurements.GradientNorms(m, x, labels, LearningRateScaling.Adaptive(recipe.Eta))));
 
@@ -106,7 +106,7 @@ internal static class VarianceExperiment
         Plot[] panels = [.. Kinds.Select(k =>
         {
             Plot plot = Charts.Panel(k.Title(), "layer, from the input", "variance of the output");
-            Lines(plot, variances[k].Select(v => v.Expected), Charts.Categories[6], dashed: true);
+            Lines(plot, variances[k].Select(v => v.Expected), Charts.Formula, dashed: true);
             Lines(plot, variances[k].Select(v => v.Output), Charts.Of(k), dashed: false);
             Charts.LogarithmicY(plot);
             return plot;
@@ -114,7 +114,7 @@ internal static class VarianceExperiment
         Charts.SameLimits(panels);
         return new Figure(
             panels, 2, 1100, 450,
-            [.. Kinds.Select(k => new Key($"{k.Title()}, measured", Charts.Of(k))), new Key("formula", Charts.Categories[6], KeyMark.Dashes)]);
+            [.. Kinds.Select(k => new Key($"{k.Title()}, measured", Charts.Of(k))), new Key("formula", Charts.Formula, KeyMark.Dashes)]);
     }
 
     internal static Figure DrawNorms(IReadOnlyDictionary<LayerKind, IReadOnlyList<(string Name, bool IsAdder, double Norm, double Scaled)>> norms)
@@ -131,10 +131,7 @@ internal static class VarianceExperiment
     private static void Lines(Plot plot, IEnumerable<double> values, Color colour, bool dashed)
     {
         var points = values.Select((v, i) => (X: i + 1.0, Y: Math.Log10(v))).Where(p => double.IsFinite(p.Y)).ToArray();
-        var line = plot.Add.Scatter(points.Select(p => p.X).ToArray(), points.Select(p => p.Y).ToArray(), colour);
-        line.LineWidth = 2;
-        line.LinePattern = dashed ? LinePattern.Dashed : LinePattern.Solid;
-        line.MarkerSize = dashed ? 0 : 8;
-        plot.Axes.Bottom.TickGenerator = new ScottPlot.TickGenerators.NumericAutomatic { IntegerTicksOnly = true };
+        Charts.Line(plot, [.. points.Select(p => p.X)], [.. points.Select(p => p.Y)], colour, dashed, markers: !dashed);
+        Charts.WholeX(plot);
     }
 }

@@ -22,7 +22,7 @@ internal static class WeightsExperiment
         RunFinding[] ready = [.. findings.Runs.Where(r => r.Complete)];
         Dictionary<RunFinding, float[]> weights = ready.ToDictionary(r => r, r =>
         {
-            using TrainedModel model = findings.LoadModel(r.Plan);
+            using TrainedModel model = r.LoadModel();
             return Filters.Of(model.Model, Layer).Values;
         });
         report.Table(
@@ -76,7 +76,7 @@ internal static class WeightsExperiment
             panels, panels.Length, 550 * panels.Length, 450,
             [
                 .. networks.Select(n => new Key($"{n.Label}'s weights", Charts.Of(n.Layers).WithAlpha(.5), KeyMark.Area)),
-                new Key("Laplace fit", Charts.Categories[6]), new Key("Gaussian fit", Charts.Categories[6], KeyMark.Dashes),
+                new Key("Laplace fit", Charts.Formula), new Key("Gaussian fit", Charts.Formula, KeyMark.Dashes),
             ]);
     }
 
@@ -104,15 +104,8 @@ internal static class WeightsExperiment
             LineWidth = 0,
         }).ToArray());
         double[] xs = [.. Enumerable.Range(0, 401).Select(i => -reach + i * reach / 200)];
-        Curve(DensityFit.Laplace(standardized), LinePattern.Solid);
-        Curve(DensityFit.Gaussian(standardized), LinePattern.Dashed);
+        Charts.Line(plot, xs, [.. xs.Select(DensityFit.Laplace(standardized).Density)], Charts.Formula, dashed: false);
+        Charts.Line(plot, xs, [.. xs.Select(DensityFit.Gaussian(standardized).Density)], Charts.Formula, dashed: true);
         return plot;
-
-        void Curve(DensityFit fit, LinePattern pattern)
-        {
-            var line = plot.Add.ScatterLine(xs, [.. xs.Select(fit.Density)], Charts.Categories[6]);
-            line.LineWidth = 2;
-            line.LinePattern = pattern;
-        }
     }
 }
