@@ -23,6 +23,13 @@ internal sealed record LayerVariance(string Name, bool IsAdder, long Taps, doubl
     public double Expected => IsAdder ? (1 - 2 / Math.PI) * Taps * (Input + Filters) : Taps * Input * Filters;
 }
 
+/// <summary>Euclidean norms of the loss's gradient at one layer's filters.</summary>
+/// <param name="Name">The layer's name in its model.</param>
+/// <param name="IsAdder">Whether it is an adder layer; else a convolution.</param>
+/// <param name="Norm">As backward leaves it.</param>
+/// <param name="Scaled">As the optimizer gets it.</param>
+internal sealed record GradientNorm(string Name, bool IsAdder, double Norm, double Scaled);
+
 /// <summary>Measures a model layer by layer, in training mode, where BatchNorm takes the batch's own statistics.</summary>
 internal static class LayerMeasurements
 {
@@ -62,13 +69,12 @@ internal static class LayerMeasurements
         }
     }
 
-    /// <summary>The Euclidean norm of the loss's gradient at each layer's filters, in the same order, as backward leaves it and as the optimizer gets it.</summary>
+    /// <summary>Gradient norms of one step, in the same order.</summary>
     /// <param name="model">The model; gradients that it has are forgotten.</param>
     /// <param name="images">[N, C, H, W].</param>
     /// <param name="labels">[N].</param>
     /// <param name="scaling">What the optimizer's step would be preceded by.</param>
-    public static IReadOnlyList<(string Name, bool IsAdder, double Norm, double Scaled)> GradientNorms(
-        Module model, Tensor images, Tensor labels, LearningRateScaling scaling)
+    public static IReadOnlyList<GradientNorm> GradientNorms(Module model, Tensor images, Tensor labels, LearningRateScaling scaling)
     {
         using var scope = NewDisposeScope();
         model.train();
@@ -80,7 +86,7 @@ internal static class LayerMeasurements
         double[] plain = Norms();
         scaling.Apply(model);
         double[] scaled = Norms();
-        return [.. layers.Select((l, i) => (l.Name, l.Layer is Adder2d, plain[i], scaled[i]))];
+        return [.. layers.Select((l, i) => new GradientNorm(l.Name, l.Layer is Adder2d, plain[i], scaled[i]))];
 
         double[] Norms() => [.. layers.Select(l => (double)Filters(l.Layer).grad!.norm().item<float>())];
     }

@@ -117,7 +117,7 @@ internal static class VarianceExperiment
             [.. Kinds.Select(k => new Key($"{k.Title()}, measured", Charts.Of(k))), new Key("formula", Charts.Formula, KeyMark.Dashes)]);
     }
 
-    internal static Figure DrawNorms(IReadOnlyDictionary<LayerKind, IReadOnlyList<(string Name, bool IsAdder, double Norm, double Scaled)>> norms)
+    internal static Figure DrawNorms(IReadOnlyDictionary<LayerKind, IReadOnlyList<GradientNorm>> norms)
     {
         Plot plot = Charts.Panel("Gradient norms at the first iteration", "layer, from the input", "norm");
         Lines(plot, norms[LayerKind.Conv].Select(n => n.Norm), Charts.Cnn, dashed: false);
