@@ -7,7 +7,7 @@ namespace AdderNet.Cli.Reproduce;
 /// <summary>VGG-small, ResNet-20 and ResNet-32 as AdderNet, CNN and binary networks on CIFAR: table 2 of the paper.</summary>
 internal static class CifarExperiment
 {
-    /// <summary>Below this a run has so few steps that the batch is halved.</summary>
+    /// <summary>Below this a run has so few steps that the paper's weight decay has little effect on adder layers.</summary>
     private const int ShortRun = 100;
 
     /// <summary>The paper's accuracies, %, on CIFAR-10 and CIFAR-100.</summary>
@@ -25,6 +25,8 @@ internal static class CifarExperiment
     };
 
     private static Recipe PaperRecipe => Recipes.Find("cifar").Recipe;
+
+    private static Recipe ShortRecipe => Recipes.Find("cifar-short").Recipe;
 
     private static readonly string[] Models = ["resnet20", "resnet32", "vgg-small"];
 
@@ -44,13 +46,12 @@ internal static class CifarExperiment
            select PlannedRun.Of(Recipe(dataset, model, layers, options.Epochs, seed), Names.Network(layers, model)),
     ];
 
-    private static Recipe Recipe(string dataset, string model, LayerKind layers, int epochs, int seed) => (PaperRecipe with
+    private static Recipe Recipe(string dataset, string model, LayerKind layers, int epochs, int seed) => ((epochs < ShortRun ? ShortRecipe : PaperRecipe) with
     {
         Model = model,
         Dataset = dataset,
         Layers = layers,
         Epochs = epochs,
-        BatchSize = epochs < ShortRun ? PaperRecipe.BatchSize / 2 : PaperRecipe.BatchSize,
         Seed = seed,
     }).WithAugmentation();
 
@@ -66,7 +67,13 @@ internal static class CifarExperiment
             report.Text(
                 $"This is a run of {epochs} epochs with the whole cosine instead of the paper's {PaperRecipe.Epochs}, the same for every version: compare the versions with each other, "
                 + "and expect all of them below the paper."
-                + (epochs < ShortRun ? $" Below {ShortRun} epochs batches are of {PaperRecipe.BatchSize / 2} images instead of {PaperRecipe.BatchSize}, which gives twice the steps." : ""));
+                + (epochs < ShortRun
+                    ? FormattableString.Invariant(
+                        $" Below {ShortRun} epochs the recipe is cifar-short: batches of {ShortRecipe.BatchSize} images instead of {PaperRecipe.BatchSize}, which gives twice the steps, ")
+                        + FormattableString.Invariant(
+                            $"a weight decay of {ShortRecipe.WeightDecay} instead of {PaperRecipe.WeightDecay} and eta = {ShortRecipe.Eta} instead of {PaperRecipe.Eta}, ")
+                        + "so that the filters of adder layers forget their beginnings in time."
+                    : ""));
         }
 
         report.Table("accuracy", Columns, findings.Runs.GroupBy(r => r.Plan.Label).Select(runs => Row(dataset, [.. runs])));

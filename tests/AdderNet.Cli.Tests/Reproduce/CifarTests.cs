@@ -17,15 +17,14 @@ public class CifarTests
     }
 
     [Theory]
-    [InlineData(400, "256", "adder")]
-    [InlineData(100, "256", "cnn")]
-    [InlineData(15, "128", "cnn")]
-    [InlineData(15, "128", "bnn")]
-    public void A_run_is_what_the_command_line_trains_as_that_recipe(int epochs, string batch, string layers)
+    [InlineData(400, "cifar", "adder")]
+    [InlineData(100, "cifar", "cnn")]
+    [InlineData(15, "cifar-short", "adder")]
+    [InlineData(15, "cifar-short", "cnn")]
+    [InlineData(15, "cifar-short", "bnn")]
+    public void A_run_is_what_the_command_line_trains_as_that_recipe(int epochs, string recipe, string layers)
     {
-        string printed = Addernet.Run(
-            "train", "--recipe", "cifar", "--model", "resnet20", "--data", "cifar10", "--layers", layers, "--epochs", $"{epochs}", "--batch-size", batch,
-            "--print-recipe").Succeeds();
+        string printed = Addernet.Run("train", "--recipe", recipe, "--layers", layers, "--epochs", $"{epochs}", "--print-recipe").Succeeds();
         Assert.Equal(printed.TrimEnd(), Cifar10.Plan(Options(epochs)).Single(r => r.Name == $"resnet20-{layers}-seed1").Recipe.ToJson());
     }
 
@@ -49,6 +48,7 @@ public class CifarTests
         Assert.Contains("epoch 1 of 2", html);
         Assert.Contains("not run yet", html);
         Assert.Contains("128 images instead of 256", html);
+        Assert.Contains("decay of 0.002 instead of 0.0005 and eta = 0.3 instead of 0.2", html);
         Assert.True(File.Exists(folder["curves-resnet20.png"]));
         Assert.False(File.Exists(folder["curves-resnet32.png"]));
     }
