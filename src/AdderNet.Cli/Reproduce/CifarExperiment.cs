@@ -1,3 +1,4 @@
+using System.Globalization;
 using AdderNet.Data;
 using AdderNet.Models;
 using AdderNet.Training;
@@ -67,13 +68,7 @@ internal static class CifarExperiment
             report.Text(
                 $"This is a run of {epochs} epochs with the whole cosine instead of the paper's {PaperRecipe.Epochs}, the same for every version: compare the versions with each other, "
                 + "and expect all of them below the paper."
-                + (epochs < ShortRun
-                    ? FormattableString.Invariant(
-                        $" Below {ShortRun} epochs the recipe is cifar-short: batches of {ShortRecipe.BatchSize} images instead of {PaperRecipe.BatchSize}, which gives twice the steps, ")
-                        + FormattableString.Invariant(
-                            $"a weight decay of {ShortRecipe.WeightDecay} instead of {PaperRecipe.WeightDecay} and eta = {ShortRecipe.Eta} instead of {PaperRecipe.Eta}, ")
-                        + "so that the filters of adder layers forget their beginnings in time."
-                    : ""));
+                + (epochs < ShortRun ? ShortRunText : ""));
         }
 
         report.Table("accuracy", Columns, findings.Runs.GroupBy(r => r.Plan.Label).Select(runs => Row(dataset, [.. runs])));
@@ -84,6 +79,12 @@ internal static class CifarExperiment
                 r => (Charts.Of(r.Plan.Recipe.Layers), false));
         }
     }
+
+    private static string ShortRunText => string.Create(
+        CultureInfo.InvariantCulture,
+        $" Below {ShortRun} epochs the recipe is cifar-short: batches of {ShortRecipe.BatchSize} images instead of {PaperRecipe.BatchSize}, which gives twice the steps, "
+        + $"a weight decay of {ShortRecipe.WeightDecay} instead of {PaperRecipe.WeightDecay} and eta = {ShortRecipe.Eta} instead of {PaperRecipe.Eta}, "
+        + $"so that the filters of adder layers forget their beginnings in time.");
 
     private static IReadOnlyList<Column> Columns
     {
