@@ -4,6 +4,10 @@ using static TorchSharp.torch;
 
 namespace AdderNet.Tests;
 
+// Alone, so that no other test draws from the seeded generator: a binary layer turns a rounding error beside 0 into a whole sign, which
+// unseeded inputs hit once in many runs.
+[CollectionDefinition(nameof(FrozenModelTests), DisableParallelization = true)]
+[Collection(nameof(FrozenModelTests))]
 public class FrozenModelTests
 {
     [Theory]
@@ -12,6 +16,7 @@ public class FrozenModelTests
     {
         using var scope = NewDisposeScope();
         using var guard = no_grad();
+        random.manual_seed(1);
         ModelInfo info = AdderNetModels.Find(name);
         int size = info.InputSize == 224 ? 64 : info.InputSize;
         using nn.Module<Tensor, Tensor> model = AdderNetModels.Create(name, kind);
@@ -27,10 +32,7 @@ public class FrozenModelTests
 
         Tensor expected = model.forward(x), actual = frozen.forward(x);
 
-        Tensor errors = (expected - actual).abs().flatten(1).amax(1) / expected.abs().max();
-        // Binary layers turn a rounding error beside 0 into a whole sign, now and then in one of the four images.
-        Tensor error = kind is LayerKind.Binary or LayerKind.DoReFa ? errors.median() : errors.max();
-        Assert.InRange(error.item<float>(), 0, 1e-4);
+        Assert.InRange(((expected - actual).abs().max() / expected.abs().max()).item<float>(), 0, 1e-4);
         Assert.NotSame(model, frozen);
     }
 
