@@ -3,7 +3,7 @@ using System.Runtime.CompilerServices;
 namespace AdderNet.Kernels;
 
 /// <summary>
-/// The order packed filters lie in: panels of up to two vectors of output channels of one group; in a panel, for each
+/// The order packed filters lie in: panels of up to two vectors of output channels of one group (of one, with 512 bits); in a panel, for each
 /// filter element in the order (row, column, channel), one float an output channel, zero where there is no such channel.
 /// Behind all panels, the sum of each filter.
 /// </summary>
@@ -39,7 +39,11 @@ internal readonly unsafe struct FilterLayout
 
     public int Lanes => (int)Width;
 
-    public int GroupPanels => Window.Ceiling(Vectors, 2);
+    // Two vectors share each broadcast input element. AVX-512's instructions broadcast one themselves, which takes none of the ports of the
+    // arithmetic on Zen 4, where a broadcast of its own takes some; sharing it would make it one.
+    private int MaxPanelVectors => Width == VectorWidth.Vector512 ? 1 : 2;
+
+    public int GroupPanels => Window.Ceiling(Vectors, MaxPanelVectors);
 
     public int Panels => Groups * GroupPanels;
 
@@ -51,16 +55,16 @@ internal readonly unsafe struct FilterLayout
 
     public long Length => SumsStart + PaddedOutputs;
 
-    public int PanelVectors(int panel) => Math.Min(2, Vectors - panel % GroupPanels * 2);
+    public int PanelVectors(int panel) => Math.Min(MaxPanelVectors, Vectors - panel % GroupPanels * MaxPanelVectors);
 
     /// <summary>The first of a panel's output channels, counted with each group rounded up to whole vectors.</summary>
-    public int PaddedOutput(int panel) => (panel / GroupPanels * Vectors + panel % GroupPanels * 2) * Lanes;
+    public int PaddedOutput(int panel) => (panel / GroupPanels * Vectors + panel % GroupPanels * MaxPanelVectors) * Lanes;
 
     /// <summary>The first of a panel's output channels.</summary>
-    public int Output(int panel) => panel / GroupPanels * Outputs + panel % GroupPanels * 2 * Lanes;
+    public int Output(int panel) => panel / GroupPanels * Outputs + panel % GroupPanels * MaxPanelVectors * Lanes;
 
     /// <summary>The number of a panel's output channels.</summary>
-    public int PanelOutputs(int panel) => Math.Min(2 * Lanes, Outputs - panel % GroupPanels * 2 * Lanes);
+    public int PanelOutputs(int panel) => Math.Min(MaxPanelVectors * Lanes, Outputs - panel % GroupPanels * MaxPanelVectors * Lanes);
 
     /// <summary>Packs one panel of filters [O, C / Groups, KernelH, KernelW].</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

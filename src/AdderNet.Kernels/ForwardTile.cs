@@ -41,28 +41,29 @@ internal static unsafe class ForwardTile<TOps, TVec>
             // Two steps a round: one would spend a sixth of its instructions on the loop itself.
             nint k = segment->Source, to = k + segment->Length;
             TVec f, g;
-            for (; k < to - 1; k += 2)
+            for (; k < to - 1; k++)
             {
                 f = TOps.Load(filters);
                 g = TSize.Vectors > 1 ? TOps.Load(filters + TOps.Lanes) : f;
-                Add<TSize, TForm>(p0[k], f, g, one, ref a0, ref b0);
-                if (TSize.Rows > 1) { Add<TSize, TForm>(p1[k], f, g, one, ref a1, ref b1); }
-                if (TSize.Rows > 2) { Add<TSize, TForm>(p2[k], f, g, one, ref a2, ref b2); }
-                if (TSize.Rows > 3) { Add<TSize, TForm>(p3[k], f, g, one, ref a3, ref b3); }
-                if (TSize.Rows > 4) { Add<TSize, TForm>(p4[k], f, g, one, ref a4, ref b4); }
-                if (TSize.Rows > 5) { Add<TSize, TForm>(p5[k], f, g, one, ref a5, ref b5); }
-                if (TSize.Rows > 6) { Add<TSize, TForm>(p6[k], f, g, one, ref a6, ref b6); }
-                if (TSize.Rows > 7) { Add<TSize, TForm>(p7[k], f, g, one, ref a7, ref b7); }
+                Add<TSize, TForm>(p0, k, f, g, one, ref a0, ref b0);
+                if (TSize.Rows > 1) { Add<TSize, TForm>(p1, k, f, g, one, ref a1, ref b1); }
+                if (TSize.Rows > 2) { Add<TSize, TForm>(p2, k, f, g, one, ref a2, ref b2); }
+                if (TSize.Rows > 3) { Add<TSize, TForm>(p3, k, f, g, one, ref a3, ref b3); }
+                if (TSize.Rows > 4) { Add<TSize, TForm>(p4, k, f, g, one, ref a4, ref b4); }
+                if (TSize.Rows > 5) { Add<TSize, TForm>(p5, k, f, g, one, ref a5, ref b5); }
+                if (TSize.Rows > 6) { Add<TSize, TForm>(p6, k, f, g, one, ref a6, ref b6); }
+                if (TSize.Rows > 7) { Add<TSize, TForm>(p7, k, f, g, one, ref a7, ref b7); }
+                k++;
                 f = TOps.Load(filters + TSize.Vectors * TOps.Lanes);
                 g = TSize.Vectors > 1 ? TOps.Load(filters + TSize.Vectors * TOps.Lanes + TOps.Lanes) : f;
-                Add<TSize, TForm>(p0[k + 1], f, g, one, ref a0, ref b0);
-                if (TSize.Rows > 1) { Add<TSize, TForm>(p1[k + 1], f, g, one, ref a1, ref b1); }
-                if (TSize.Rows > 2) { Add<TSize, TForm>(p2[k + 1], f, g, one, ref a2, ref b2); }
-                if (TSize.Rows > 3) { Add<TSize, TForm>(p3[k + 1], f, g, one, ref a3, ref b3); }
-                if (TSize.Rows > 4) { Add<TSize, TForm>(p4[k + 1], f, g, one, ref a4, ref b4); }
-                if (TSize.Rows > 5) { Add<TSize, TForm>(p5[k + 1], f, g, one, ref a5, ref b5); }
-                if (TSize.Rows > 6) { Add<TSize, TForm>(p6[k + 1], f, g, one, ref a6, ref b6); }
-                if (TSize.Rows > 7) { Add<TSize, TForm>(p7[k + 1], f, g, one, ref a7, ref b7); }
+                Add<TSize, TForm>(p0, k, f, g, one, ref a0, ref b0);
+                if (TSize.Rows > 1) { Add<TSize, TForm>(p1, k, f, g, one, ref a1, ref b1); }
+                if (TSize.Rows > 2) { Add<TSize, TForm>(p2, k, f, g, one, ref a2, ref b2); }
+                if (TSize.Rows > 3) { Add<TSize, TForm>(p3, k, f, g, one, ref a3, ref b3); }
+                if (TSize.Rows > 4) { Add<TSize, TForm>(p4, k, f, g, one, ref a4, ref b4); }
+                if (TSize.Rows > 5) { Add<TSize, TForm>(p5, k, f, g, one, ref a5, ref b5); }
+                if (TSize.Rows > 6) { Add<TSize, TForm>(p6, k, f, g, one, ref a6, ref b6); }
+                if (TSize.Rows > 7) { Add<TSize, TForm>(p7, k, f, g, one, ref a7, ref b7); }
                 filters += 2 * TSize.Vectors * TOps.Lanes;
             }
 
@@ -70,14 +71,14 @@ internal static unsafe class ForwardTile<TOps, TVec>
             {
                 f = TOps.Load(filters);
                 g = TSize.Vectors > 1 ? TOps.Load(filters + TOps.Lanes) : f;
-                Add<TSize, TForm>(p0[k], f, g, one, ref a0, ref b0);
-                if (TSize.Rows > 1) { Add<TSize, TForm>(p1[k], f, g, one, ref a1, ref b1); }
-                if (TSize.Rows > 2) { Add<TSize, TForm>(p2[k], f, g, one, ref a2, ref b2); }
-                if (TSize.Rows > 3) { Add<TSize, TForm>(p3[k], f, g, one, ref a3, ref b3); }
-                if (TSize.Rows > 4) { Add<TSize, TForm>(p4[k], f, g, one, ref a4, ref b4); }
-                if (TSize.Rows > 5) { Add<TSize, TForm>(p5[k], f, g, one, ref a5, ref b5); }
-                if (TSize.Rows > 6) { Add<TSize, TForm>(p6[k], f, g, one, ref a6, ref b6); }
-                if (TSize.Rows > 7) { Add<TSize, TForm>(p7[k], f, g, one, ref a7, ref b7); }
+                Add<TSize, TForm>(p0, k, f, g, one, ref a0, ref b0);
+                if (TSize.Rows > 1) { Add<TSize, TForm>(p1, k, f, g, one, ref a1, ref b1); }
+                if (TSize.Rows > 2) { Add<TSize, TForm>(p2, k, f, g, one, ref a2, ref b2); }
+                if (TSize.Rows > 3) { Add<TSize, TForm>(p3, k, f, g, one, ref a3, ref b3); }
+                if (TSize.Rows > 4) { Add<TSize, TForm>(p4, k, f, g, one, ref a4, ref b4); }
+                if (TSize.Rows > 5) { Add<TSize, TForm>(p5, k, f, g, one, ref a5, ref b5); }
+                if (TSize.Rows > 6) { Add<TSize, TForm>(p6, k, f, g, one, ref a6, ref b6); }
+                if (TSize.Rows > 7) { Add<TSize, TForm>(p7, k, f, g, one, ref a7, ref b7); }
                 filters += TSize.Vectors * TOps.Lanes;
             }
         }
@@ -108,22 +109,22 @@ internal static unsafe class ForwardTile<TOps, TVec>
     }
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Add<TSize, TForm>(float element, TVec f, TVec g, TVec one, ref TVec a, ref TVec b)
+    private static void Add<TSize, TForm>(float* x, nint k, TVec f, TVec g, TVec one, ref TVec a, ref TVec b)
         where TSize : struct, ITileSize
         where TForm : struct, IForm
     {
-        TVec x = TOps.Create(element);
-        a = Add<TForm>(a, x, f, one);
+        a = Add<TForm>(a, x, k, f, one);
         if (TSize.Vectors > 1)
         {
-            b = Add<TForm>(b, x, g, one);
+            b = Add<TForm>(b, x, k, g, one);
         }
     }
 
+    /// <summary>Takes x[k] by its address, so that the compiler can make the broadcast part of AVX-512's maximum.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVec Add<TForm>(TVec sum, TVec x, TVec f, TVec one)
+    private static TVec Add<TForm>(TVec sum, float* x, nint k, TVec f, TVec one)
         where TForm : struct, IForm =>
-        TForm.Plain ? TOps.Add(sum, TOps.Abs(TOps.Sub(x, f))) : TOps.Accumulate(sum, TOps.Max(f, x), one);
+        TForm.Plain ? TOps.Add(sum, TOps.Abs(TOps.Sub(TOps.Create(x[k]), f))) : TOps.Accumulate(sum, TOps.Max(f, TOps.Create(x[k])), one);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static void Put<TSize>(float* sums, int pixel, TVec a, TVec b, bool first)
