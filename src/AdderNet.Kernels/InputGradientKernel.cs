@@ -9,7 +9,7 @@ namespace AdderNet.Kernels;
 /// </summary>
 internal static unsafe class InputGradientKernel
 {
-    /// <summary>Where |X| is larger, the rounding of X - 1 and X + 1 shows: HardTanh(F - X) is then summed up itself.</summary>
+    /// <summary>Where |X| is larger, the rounding of X - 1 and X + 1 shows: HardTanh(F - X) is then summed up itself, as it always is with a clamp.</summary>
     private const float LargeX = 32;
 
     private const int TilePixels = 192;
@@ -23,6 +23,9 @@ internal static unsafe class InputGradientKernel
         // Tap t of the phase is tap First - t * Step of the filter.
         public int FirstI, FirstJ, StepI, StepJ;
         public float* Filters;
+
+        // For each packed vector of channels, 0 where all filters are finite, else NaN: a clamp loses NaN.
+        public float* Checks;
         public Segment* Segments;
         public Chunk* Chunks;
     }
@@ -115,6 +118,7 @@ internal static unsafe class InputGradientKernel
                     phase.Segments = carver.Take<Segment>(phase.Window.MaxSegments);
                     phase.Chunks = carver.Take<Chunk>(phase.Window.MaxSegments);
                     phase.Filters = carver.Take<float>((long)job.Vectors * lanes * y.Taps * x.Taps * job.GroupO);
+                    phase.Checks = carver.Take<float>((long)job.Vectors * lanes);
                     phase.Splits = Window.SplitsFor(threads, job.Vectors, phase.Window.Tiles);
                     phase.Tasks = checked(phase.Window.Tiles * phase.Splits);
                     tasks = Math.Max(tasks, phase.Tasks);
@@ -204,6 +208,18 @@ internal static unsafe class InputGradientKernel
                 }
             }
         }
+
+        if (TOps.HasClamp && phase.Checks != null)
+        {
+            // Two sums in turn, since each addition waits for the one before.
+            TVec zero = TOps.Create(0), check = zero, otherCheck = zero;
+            for (int k = 0; k < tapsY * tapsX * outputs; k++)
+            {
+                (check, otherCheck) = (otherCheck, TOps.MulAdd(TOps.Load(start + (nint)k * TOps.Lanes), zero, check));
+            }
+
+            TOps.Store(phase.Checks + vector * TOps.Lanes, TOps.Add(check, otherCheck));
+        }
     }
 
     /// <summary>One task: a tile of input pixels of one phase, and some or all vectors of input channels.</summary>
@@ -252,19 +268,20 @@ internal static unsafe class InputGradientKernel
             }
             else
             {
-                if (group != vector / job->GroupVectors)
+                if (!TOps.HasClamp && group != vector / job->GroupVectors)
                 {
                     group = vector / job->GroupVectors;
                     WindowSums<TOps, TVec>.Compute(window, at, buffers.Offsets, buffers.Places, pixels, patchRows, buffers.ChannelSums, buffers.WindowSums);
                 }
 
                 Sums<TOps, TVec, TSize, FastForm>(job, phase, vector, at, buffers, buffers.Sums, pixels);
-                if (channels == TOps.Lanes && SubtractTo<TOps, TVec>(buffers, pixels, job->GradX + first))
+                float* check = phase->Checks + vector * TOps.Lanes;
+                if (channels == TOps.Lanes && FinishTo<TOps, TVec>(buffers, check, pixels, job->GradX + first))
                 {
                     continue;
                 }
 
-                if (!Subtract<TOps, TVec>(buffers, pixels))
+                if (!Finish<TOps, TVec>(buffers, check, pixels))
                 {
                     Sums<TOps, TVec, TSize, PlainForm>(job, phase, vector, at, buffers, buffers.PlainSums, pixels);
                     Merge<TOps, TVec>(buffers, pixels);
@@ -370,9 +387,9 @@ internal static unsafe class InputGradientKernel
         }
     }
 
-    /// <summary>Takes X * (sum of g) from the sums; false where a result may be wrong: a large X, or one that is not finite.</summary>
+    /// <summary>Makes gradients of the sums; false where one may be wrong: where X is large, or the result isn't finite.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static bool Subtract<TOps, TVec>(in Buffers buffers, int pixels)
+    private static bool Finish<TOps, TVec>(in Buffers buffers, float* check, int pixels)
         where TOps : struct, ISimd<TVec>
         where TVec : struct
     {
@@ -380,7 +397,7 @@ internal static unsafe class InputGradientKernel
         for (int p = 0; p < pixels; p++)
         {
             TVec x = TOps.Load(buffers.X + p * TOps.Lanes);
-            TVec y = TOps.Sub(TOps.Load(buffers.Sums + p * TOps.Lanes), TOps.Mul(x, TOps.Create(buffers.WindowSums[p])));
+            TVec y = Gradient<TOps, TVec>(TOps.Load(buffers.Sums + p * TOps.Lanes), x, buffers.WindowSums + p, check);
             TOps.Store(buffers.Sums + p * TOps.Lanes, y);
             sound &= Sound<TOps, TVec>(TOps.Abs(x), TOps.Mul(y, TOps.Create(0)));
         }
@@ -390,34 +407,43 @@ internal static unsafe class InputGradientKernel
 
     /// <summary>The same for whole vectors, straight to their destination; false leaves the sums as they were.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static bool SubtractTo<TOps, TVec>(in Buffers buffers, int pixels, float* to)
+    private static bool FinishTo<TOps, TVec>(in Buffers buffers, float* check, int pixels, float* to)
         where TOps : struct, ISimd<TVec>
         where TVec : struct
     {
         float* values = buffers.X, sums = buffers.Sums, windowSums = buffers.WindowSums;
         nint* destinations = buffers.Pixels;
-        TVec zero = TOps.Create(0), largest = zero, check = zero, otherCheck = zero;
+        TVec zero = TOps.Create(0), largest = zero, bad = zero, otherBad = zero;
         for (int p = 0; p < pixels; p++)
         {
-            TVec x = TOps.Load(values), y = TOps.Sub(TOps.Load(sums), TOps.Mul(x, TOps.Create(windowSums[p])));
+            TVec x = TOps.Load(values), y = Gradient<TOps, TVec>(TOps.Load(sums), x, windowSums + p, check);
             TOps.Store(to + destinations[p], y);
             largest = TOps.Max(TOps.Abs(x), largest);
 
             // Two sums in turn, since each addition waits for the one before.
-            (check, otherCheck) = (otherCheck, TOps.MulAdd(y, zero, check));
+            (bad, otherBad) = (otherBad, TOps.MulAdd(y, zero, bad));
             values += TOps.Lanes;
             sums += TOps.Lanes;
         }
 
-        return Sound<TOps, TVec>(largest, TOps.Add(check, otherCheck));
+        return Sound<TOps, TVec>(largest, TOps.Add(bad, otherBad));
     }
+
+    /// <summary>Takes X * (sum of g) from a sum; where a clamp has made that needless, NaN for an input or a filter that isn't finite.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static TVec Gradient<TOps, TVec>(TVec sum, TVec x, float* windowSum, float* check)
+        where TOps : struct, ISimd<TVec>
+        where TVec : struct =>
+        TOps.HasClamp
+            ? TOps.MulAdd(x, TOps.Create(0), TOps.Add(sum, TOps.Load(check)))
+            : TOps.Sub(sum, TOps.Mul(x, TOps.Create(*windowSum)));
 
     /// <summary>Whether no |X| is too large and the check, a sum of results times zero, is zero.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static bool Sound<TOps, TVec>(TVec largest, TVec check)
         where TOps : struct, ISimd<TVec>
         where TVec : struct =>
-        TOps.AllZero(TOps.SelectLess(TOps.Create(LargeX), largest, TOps.Create(1), check));
+        TOps.AllZero(TOps.HasClamp ? check : TOps.SelectLess(TOps.Create(LargeX), largest, TOps.Create(1), check));
 
     /// <summary>Takes the plain sums where the fast ones may be wrong. Lane by lane, so that no result depends on its neighbours.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
@@ -431,7 +457,7 @@ internal static unsafe class InputGradientKernel
             TVec fast = TOps.Load(buffers.Sums + p * TOps.Lanes), plain = TOps.Load(buffers.PlainSums + p * TOps.Lanes);
             TVec x = TOps.Load(buffers.X + p * TOps.Lanes);
             fast = TOps.SelectEqual(TOps.Mul(fast, zero), zero, fast, plain);
-            TOps.Store(buffers.Sums + p * TOps.Lanes, TOps.SelectLess(large, TOps.Abs(x), plain, fast));
+            TOps.Store(buffers.Sums + p * TOps.Lanes, TOps.HasClamp ? fast : TOps.SelectLess(large, TOps.Abs(x), plain, fast));
         }
     }
 

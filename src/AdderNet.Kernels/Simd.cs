@@ -43,6 +43,12 @@ internal unsafe interface ISimd<TVec>
     /// </summary>
     static abstract TVec Accumulate(TVec sum, TVec value, TVec one);
 
+    /// <summary>Whether <see cref="Clamp"/> is there: one instruction instead of a maximum and a minimum.</summary>
+    static virtual bool HasClamp => false;
+
+    /// <summary>d limited to -1 to 1, with <paramref name="one"/> a vector of ones; where d is NaN, 1 or -1.</summary>
+    static virtual TVec Clamp(TVec d, TVec one) => throw new NotSupportedException();
+
     /// <summary>a with the sign of s.</summary>
     static abstract TVec CopySign(TVec a, TVec s);
 
@@ -85,6 +91,11 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Vector512<float> Accumulate(Vector512<float> sum, Vector512<float> value, Vector512<float> one) =>
         Fma.IsSupported ? Vector512.MultiplyAddEstimate(value, one, sum) : sum + value;
+
+    public static bool HasClamp => Avx512DQ.IsSupported;
+
+    /// <summary>The smaller of |d| and 1, with d's sign.</summary>
+    public static Vector512<float> Clamp(Vector512<float> d, Vector512<float> one) => Avx512DQ.Range(d, one, 0b0010);
 
     public static Vector512<float> CopySign(Vector512<float> a, Vector512<float> s) => Vector512.CopySign(a, s);
 
