@@ -39,8 +39,8 @@ internal readonly unsafe struct FilterLayout
 
     public int Lanes => (int)Width;
 
-    // Two vectors share each broadcast input element. AVX-512's instructions broadcast one themselves, which takes none of the ports of the
-    // arithmetic on Zen 4, where a broadcast of its own takes some; sharing it would make it one.
+    // Two vectors share each broadcast input element. AVX-512's maximum broadcasts it itself, which on Zen 4 leaves all ports to the arithmetic;
+    // if two vectors shared it, the compiler would make it a broadcast of its own, which takes one of them.
     private int MaxPanelVectors => Width == VectorWidth.Vector512 ? 1 : 2;
 
     public int GroupPanels => Window.Ceiling(Vectors, MaxPanelVectors);
