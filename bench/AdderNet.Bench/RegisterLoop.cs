@@ -4,8 +4,8 @@ using AdderNet.Kernels;
 namespace AdderNet.Bench;
 
 /// <summary>
-/// The kernels' arithmetic without their memory: twelve independent sums in registers, one new operand a round from a small cached
-/// buffer. What the processor can do at most with these instructions.
+/// The kernels' arithmetic without their memory: twelve independent sums in registers, their operands from a small cached buffer.
+/// What the processor can do at most with these instructions.
 /// </summary>
 internal static unsafe class RegisterLoop<TOps, TVec>
     where TOps : struct, ISimd<TVec>

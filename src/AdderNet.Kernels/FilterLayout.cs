@@ -55,16 +55,19 @@ internal readonly unsafe struct FilterLayout
 
     public long Length => SumsStart + PaddedOutputs;
 
-    public int PanelVectors(int panel) => Math.Min(MaxPanelVectors, Vectors - panel % GroupPanels * MaxPanelVectors);
+    public int PanelVectors(int panel) => Math.Min(MaxPanelVectors, Vectors - FirstVector(panel));
 
     /// <summary>The first of a panel's output channels, counted with each group rounded up to whole vectors.</summary>
-    public int PaddedOutput(int panel) => (panel / GroupPanels * Vectors + panel % GroupPanels * MaxPanelVectors) * Lanes;
+    public int PaddedOutput(int panel) => (panel / GroupPanels * Vectors + FirstVector(panel)) * Lanes;
 
     /// <summary>The first of a panel's output channels.</summary>
-    public int Output(int panel) => panel / GroupPanels * Outputs + panel % GroupPanels * MaxPanelVectors * Lanes;
+    public int Output(int panel) => panel / GroupPanels * Outputs + FirstVector(panel) * Lanes;
 
     /// <summary>The number of a panel's output channels.</summary>
-    public int PanelOutputs(int panel) => Math.Min(MaxPanelVectors * Lanes, Outputs - panel % GroupPanels * MaxPanelVectors * Lanes);
+    public int PanelOutputs(int panel) => Math.Min(MaxPanelVectors * Lanes, Outputs - FirstVector(panel) * Lanes);
+
+    /// <summary>The first of a panel's vectors, counted in its group.</summary>
+    private int FirstVector(int panel) => panel % GroupPanels * MaxPanelVectors;
 
     /// <summary>Packs one panel of filters [O, C / Groups, KernelH, KernelW].</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]

@@ -179,6 +179,11 @@ internal static unsafe class InputGradientKernel
     {
         Job* job = (Job*)context;
         ref readonly Phase phase = ref job->Phase[index / job->Vectors];
+        if (phase.Segments == null)
+        {
+            return;
+        }
+
         int vector = index % job->Vectors, c0 = vector % job->GroupVectors * TOps.Lanes, outputs = job->GroupO;
         int kernel = job->Kernel, tapsY = phase.Window.Y.Taps, tapsX = phase.Window.X.Taps, filterC = job->FilterC;
         int channels = Math.Min(TOps.Lanes, job->GroupC - c0);
@@ -209,7 +214,7 @@ internal static unsafe class InputGradientKernel
             }
         }
 
-        if (TOps.HasClamp && phase.Checks != null)
+        if (TOps.HasClamp)
         {
             // Two sums in turn, since each addition waits for the one before.
             TVec zero = TOps.Create(0), check = zero, otherCheck = zero;
