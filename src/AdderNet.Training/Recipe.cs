@@ -58,6 +58,10 @@ public sealed record Recipe
     /// <summary>SGD's weight decay (L2 penalty).</summary>
     public double WeightDecay { get; init; } = 5e-4;
 
+    /// <summary>Whether the mean is taken from the gradient of each filter, in layers of every kind and before the scaling (Yong et al.,
+    /// "Gradient Centralization", ECCV 2020).</summary>
+    public bool GradientCentralization { get; init; }
+
     /// <summary>The gradient of adder filters.</summary>
     public WeightGradient WeightGradient { get; init; } = WeightGradient.FullPrecision;
 

@@ -228,6 +228,11 @@ public sealed class Trainer : IDisposable
             throw Broken($"In {place}, the gradient of '{gradient}' holds NaN or infinity", learningRate, null);
         }
 
+        if (recipe.GradientCentralization)
+        {
+            GradientCentralization.Apply(Model);
+        }
+
         scaling.Apply(Model);
         optimizer.Step(learningRate);
 

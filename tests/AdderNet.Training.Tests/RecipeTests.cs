@@ -28,7 +28,9 @@ public class RecipeTests
         Assert.Equal((400, 256, 0.1, 0.9, 5e-4), (cifar.Epochs, cifar.BatchSize, cifar.LearningRate, cifar.Momentum, cifar.WeightDecay));
         Assert.Equal((4, 32, true), (cifar.TrainAugmentation!.Pad, cifar.TrainAugmentation.RandomCrop, cifar.TrainAugmentation.HorizontalFlip));
         Assert.Equal((150, 256, 0.1, 1e-4), (imagenet.Epochs, imagenet.BatchSize, imagenet.LearningRate, imagenet.WeightDecay));
-        Assert.All([mnist, cifar, imagenet], r => Assert.Equal((GradientScaling.Adaptive, 0.2, WeightGradient.FullPrecision), (r.Scaling, r.Eta, r.WeightGradient)));
+        Assert.All(
+            [mnist, cifar, imagenet],
+            r => Assert.Equal((GradientScaling.Adaptive, 0.2, WeightGradient.FullPrecision, false), (r.Scaling, r.Eta, r.WeightGradient, r.GradientCentralization)));
     }
 
     [Fact]

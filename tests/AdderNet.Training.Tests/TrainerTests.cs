@@ -73,6 +73,32 @@ public class TrainerTests
         Assert.Equal(Small.State(folder["straight"]), Small.State(folder["resumed"]));
     }
 
+    [Theory]
+    [InlineData(GradientScaling.Adaptive)]
+    [InlineData(GradientScaling.None)]
+    public void With_centralized_gradients_filters_of_every_kind_learn_and_keep_their_means(GradientScaling scaling)
+    {
+        using TempFolder folder = new();
+        Recipe recipe = Small.Recipe with { Epochs = 2, WeightDecay = 0, Scaling = scaling, GradientCentralization = true };
+        Assert.All(Train("with", recipe), f => Assert.InRange(f.Drift, 0, 1e-4 * f.Change));
+        Assert.All(Train("without", recipe with { GradientCentralization = false }), f => Assert.True(f.Drift > 1e-3 * f.Change, $"{f}"));
+
+        (string Name, float Drift, float Change)[] Train(string name, Recipe recipe)
+        {
+            using RunFolder run = RunFolder.Create(folder[name], recipe, new RunOptions { Threads = 1 });
+            using Trainer trainer = Small.Trainer(run);
+            using var scope = NewDisposeScope();
+            var before = trainer.Model.named_parameters().Where(p => p.parameter.dim() > 1).ToDictionary(p => p.name, p => p.parameter.detach().clone());
+            Assert.Equal(["adder.adder", "conv.weight", "fc.weight"], before.Keys.Order());
+            trainer.Run(cancel: TestContext.Current.CancellationToken);
+            return [.. trainer.Model.named_parameters().Where(p => before.ContainsKey(p.name)).Select(p =>
+            {
+                Tensor step = p.parameter.detach() - before[p.name];
+                return (p.name, step.flatten(1).mean([1]).abs().max().item<float>(), step.abs().max().item<float>());
+            })];
+        }
+    }
+
     [Fact]
     public void What_libtorch_refuses_is_told_in_one_line()
     {
