@@ -131,6 +131,31 @@ public sealed record Recipe
         TestAugmentation = TestAugmentation ?? Augmentation.For(Dataset, train: false),
     };
 
+    /// <summary>
+    /// This recipe for another data set. Images of the same size are still prepared its way, with the new ones' mean and deviation; for
+    /// others the augmentation is left to the data set.
+    /// </summary>
+    /// <param name="dataset">The data set's name.</param>
+    /// <exception cref="DataException">There is no such data set.</exception>
+    public Recipe WithDataset(string dataset)
+    {
+        DatasetInfo to = Datasets.Find(dataset);
+        bool sameSize = to.Height > 0 && Datasets.All.Any(
+            d => d.Name == Dataset && (d.Channels, d.Height, d.Width) == (to.Channels, to.Height, to.Width));
+        return to.Name == Dataset ? this : this with
+        {
+            Dataset = to.Name,
+            TrainAugmentation = Renormalized(TrainAugmentation, train: true),
+            TestAugmentation = Renormalized(TestAugmentation, train: false),
+        };
+
+        Augmentation? Renormalized(Augmentation? old, bool train)
+        {
+            Augmentation own = Augmentation.For(to.Name, train);
+            return sameSize && old is not null ? old with { Mean = own.Mean, Std = own.Std } : null;
+        }
+    }
+
     /// <summary>Checks that the values make sense together.</summary>
     /// <param name="source">What messages call the recipe.</param>
     /// <exception cref="TrainingException">One doesn't.</exception>

@@ -1,4 +1,5 @@
 using System.Text;
+using AdderNet.Data;
 using AdderNet.Models;
 
 namespace AdderNet.Training.Tests;
@@ -39,6 +40,32 @@ public class RecipeTests
         Recipe recipe = Recipe.For("vgg-small", "CIFAR-100");
         Assert.Equal(("vgg-small", "cifar100"), (recipe.Model, recipe.Dataset));
         Assert.Equal(3, recipe.TestAugmentation!.Mean.Count);
+    }
+
+    [Fact]
+    public void On_images_of_the_same_size_a_recipe_keeps_its_augmentation_and_takes_their_mean()
+    {
+        Recipe cifar10 = Recipes.Find("cifar-short").Recipe.WithAugmentation(), cifar100 = cifar10.WithDataset("CIFAR-100");
+        Augmentation own = Augmentation.For("cifar100", train: true);
+        Assert.Equal("cifar100", cifar100.Dataset);
+        Assert.Equal((2, 32, true), (cifar100.TrainAugmentation!.Pad, cifar100.TrainAugmentation.RandomCrop, cifar100.TrainAugmentation.HorizontalFlip));
+        Assert.All([cifar100.TrainAugmentation, cifar100.TestAugmentation!], a =>
+        {
+            Assert.Equal(own.Mean, a.Mean);
+            Assert.Equal(own.Std, a.Std);
+        });
+        Assert.Same(cifar10, cifar10.WithDataset("cifar10"));
+        Assert.Null((cifar10 with { TrainAugmentation = null }).WithDataset("cifar100").TrainAugmentation);
+    }
+
+    [Theory]
+    [InlineData("cifar10", "mnist")]
+    [InlineData("cifar10", "imagefolder")]
+    [InlineData("my own", "cifar10")]
+    public void On_other_images_a_recipe_leaves_the_augmentation_to_the_data_set(string from, string to)
+    {
+        Recipe moved = (new Recipe { Dataset = from, TrainAugmentation = Small.Plain, TestAugmentation = Small.Plain }).WithDataset(to);
+        Assert.Equal((to, null, null), (moved.Dataset, moved.TrainAugmentation, moved.TestAugmentation));
     }
 
     [Fact]

@@ -56,12 +56,7 @@ internal sealed class RecipeOptions
         Recipe result = arguments.GetValue(recipe) is { } named ? Names.Recipe(named)
             : modelName is null && dataName is null ? Recipes.All[0].Recipe
             : Recipe.For(modelName ?? UsualModel(dataName!), dataName ?? UsualData(modelName!));
-        if (dataName is not null && dataName != result.Dataset)
-        {
-            result = result with { Dataset = dataName, TrainAugmentation = null, TestAugmentation = null };
-        }
-
-        result = result with
+        result = (dataName is null ? result : result.WithDataset(dataName)) with
         {
             Model = modelName ?? Names.Model(result.Model).Name,
             Layers = arguments.GetValue(layers) ?? result.Layers,

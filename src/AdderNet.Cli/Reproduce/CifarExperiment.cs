@@ -8,7 +8,7 @@ namespace AdderNet.Cli.Reproduce;
 /// <summary>VGG-small, ResNet-20 and ResNet-32 as AdderNet, CNN and binary networks on CIFAR: table 2 of the paper.</summary>
 internal static class CifarExperiment
 {
-    /// <summary>Below this a run has so few steps that the paper's weight decay has little effect on adder layers.</summary>
+    /// <summary>Below this a run has too few steps for the paper's recipe, an AdderNet before all.</summary>
     private const int ShortRun = 100;
 
     /// <summary>The paper's accuracies, %, on CIFAR-10 and CIFAR-100.</summary>
@@ -47,14 +47,9 @@ internal static class CifarExperiment
            select PlannedRun.Of(Recipe(dataset, model, layers, options.Epochs, seed), Names.Network(layers, model)),
     ];
 
-    private static Recipe Recipe(string dataset, string model, LayerKind layers, int epochs, int seed) => ((epochs < ShortRun ? ShortRecipe : PaperRecipe) with
-    {
-        Model = model,
-        Dataset = dataset,
-        Layers = layers,
-        Epochs = epochs,
-        Seed = seed,
-    }).WithAugmentation();
+    private static Recipe Recipe(string dataset, string model, LayerKind layers, int epochs, int seed) =>
+        ((epochs < ShortRun ? ShortRecipe : PaperRecipe).WithDataset(dataset) with { Model = model, Layers = layers, Epochs = epochs, Seed = seed })
+        .WithAugmentation();
 
     private static void Write(string dataset, Findings findings, Report report)
     {
@@ -83,8 +78,9 @@ internal static class CifarExperiment
     private static string ShortRunText => string.Create(
         CultureInfo.InvariantCulture,
         $" Below {ShortRun} epochs the recipe is cifar-short: batches of {ShortRecipe.BatchSize} images instead of {PaperRecipe.BatchSize}, which gives twice the steps, "
-        + $"a weight decay of {ShortRecipe.WeightDecay} instead of {PaperRecipe.WeightDecay} and eta = {ShortRecipe.Eta} instead of {PaperRecipe.Eta}, "
-        + $"so that the filters of adder layers forget their beginnings in time.");
+        + $"a weight decay of {ShortRecipe.WeightDecay} instead of {PaperRecipe.WeightDecay}, eta = {ShortRecipe.Eta} instead of {PaperRecipe.Eta}, "
+        + $"crops that move images by {ShortRecipe.TrainAugmentation!.Pad} pixels instead of {PaperRecipe.WithAugmentation().TrainAugmentation!.Pad}, "
+        + $"and gradient centralization, which takes the mean from the gradient of each filter, whatever its layer.");
 
     private static IReadOnlyList<Column> Columns
     {

@@ -17,15 +17,18 @@ public class CifarTests
     }
 
     [Theory]
-    [InlineData(400, "cifar", "adder")]
-    [InlineData(100, "cifar", "cnn")]
-    [InlineData(15, "cifar-short", "adder")]
-    [InlineData(15, "cifar-short", "cnn")]
-    [InlineData(15, "cifar-short", "bnn")]
-    public void A_run_is_what_the_command_line_trains_as_that_recipe(int epochs, string recipe, string layers)
+    [InlineData("cifar10", 400, "cifar", "adder")]
+    [InlineData("cifar10", 100, "cifar", "cnn")]
+    [InlineData("cifar10", 15, "cifar-short", "adder")]
+    [InlineData("cifar10", 15, "cifar-short", "cnn")]
+    [InlineData("cifar10", 15, "cifar-short", "bnn")]
+    [InlineData("cifar100", 400, "cifar", "cnn")]
+    [InlineData("cifar100", 15, "cifar-short", "adder")]
+    public void A_run_is_what_the_command_line_trains_as_that_recipe(string data, int epochs, string recipe, string layers)
     {
-        string printed = Addernet.Run("train", "--recipe", recipe, "--layers", layers, "--epochs", $"{epochs}", "--print-recipe").Succeeds();
-        Assert.Equal(printed.TrimEnd(), Cifar10.Plan(Options(epochs)).Single(r => r.Name == $"resnet20-{layers}-seed1").Recipe.ToJson());
+        string printed = Addernet.Run("train", "--recipe", recipe, "--data", data, "--layers", layers, "--epochs", $"{epochs}", "--print-recipe").Succeeds();
+        IReadOnlyList<PlannedRun> plan = Experiments.All.Single(e => e.Name == data).Plan(Options(epochs));
+        Assert.Equal(printed.TrimEnd(), plan.Single(r => r.Name == $"resnet20-{layers}-seed1").Recipe.ToJson());
     }
 
     [Fact]
@@ -48,7 +51,7 @@ public class CifarTests
         Assert.Contains("epoch 1 of 2", html);
         Assert.Contains("not run yet", html);
         Assert.Contains("128 images instead of 256", html);
-        Assert.Contains("decay of 0.002 instead of 0.0005 and eta = 0.3 instead of 0.2", html);
+        Assert.Contains("decay of 0.002 instead of 0.0005, eta = 0.3 instead of 0.2, crops that move images by 2 pixels instead of 4, and gradient centralization", html);
         Assert.True(File.Exists(folder["curves-resnet20.png"]));
         Assert.False(File.Exists(folder["curves-resnet32.png"]));
     }
