@@ -4,12 +4,11 @@ namespace AdderNet.Training;
 
 /// <summary>
 /// Takes its mean from the gradient of each filter: dL/dF - mean(dL/dF), over the input channels, rows and columns (Yong et al.,
-/// "Gradient Centralization", ECCV 2020, equation 1).
+/// "Gradient Centralization", ECCV 2020).
 /// </summary>
 /// <remarks>
-/// Behind a ReLU all inputs are positive, so that a filter's gradient has a large part common to all its elements, which moves them
-/// together. A convolution can make up for it; an adder filter that is large beside its inputs works by the signs of its elements alone,
-/// and a common step turns many of them at once.
+/// Behind a ReLU all inputs are positive, so that a filter's gradient has a large part common to all its elements; it would move them
+/// together, whatever tells one image from another.
 /// </remarks>
 internal static class GradientCentralization
 {

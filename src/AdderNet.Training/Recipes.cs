@@ -21,8 +21,8 @@ public static class Recipes
         new("cifar", "the paper's ResNet-20 on CIFAR-10: 400 epochs, crops and flips",
             new Recipe { Model = "resnet20", Dataset = "cifar10", Epochs = 400 }),
         // What a run forgets goes with the sum of rate * decay over its steps, and a short run has few: hence the decay and the batches.
-        // It is also too short to overfit, so crops move images half as far. Centralized gradients move adder filters less in the one
-        // direction that all inputs, being positive, have in common.
+        // It is also too short to overfit, so crops move images half as far. Centralized gradients leave out the one direction that
+        // all inputs, being positive, have in common.
         new("cifar-short", "ResNet-20 on CIFAR-10 in 25 epochs: smaller batches and crops, a larger weight decay, centralized gradients",
             new Recipe
             {
