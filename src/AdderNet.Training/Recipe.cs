@@ -58,8 +58,10 @@ public sealed record Recipe
     /// <summary>SGD's weight decay (L2 penalty).</summary>
     public double WeightDecay { get; init; } = 5e-4;
 
-    /// <summary>Whether the mean is taken from the gradient of each filter, in layers of every kind and before the scaling (Yong et al.,
-    /// "Gradient Centralization", ECCV 2020).</summary>
+    /// <summary>
+    /// Whether the mean is taken from the gradient of each filter, in layers of every kind and before the scaling (Yong et al.,
+    /// "Gradient Centralization", ECCV 2020).
+    /// </summary>
     public bool GradientCentralization { get; init; }
 
     /// <summary>The gradient of adder filters.</summary>
@@ -96,7 +98,7 @@ public sealed record Recipe
             "cifar10" or "cifar100" => Recipes.Find("cifar").Recipe,
             _ => Recipes.Find("imagenet").Recipe,
         };
-        return (paper with { Model = model, Dataset = name, TrainAugmentation = null, TestAugmentation = null }).WithAugmentation();
+        return (paper.WithDataset(name) with { Model = model }).WithAugmentation();
     }
 
     /// <summary>Reads a recipe; fields that are left out have their defaults.</summary>

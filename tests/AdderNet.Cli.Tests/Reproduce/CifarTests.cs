@@ -5,7 +5,7 @@ namespace AdderNet.Cli.Tests.Reproduce;
 
 public class CifarTests
 {
-    private static Experiment Cifar10 => Experiments.All.Single(e => e.Name == "cifar10");
+    private static Experiment Cifar10 => Named("cifar10");
 
     [Fact]
     public void The_plan_begins_with_ResNet20_in_all_versions()
@@ -27,7 +27,7 @@ public class CifarTests
     public void A_run_is_what_the_command_line_trains_as_that_recipe(string data, int epochs, string recipe, string layers)
     {
         string printed = Addernet.Run("train", "--recipe", recipe, "--data", data, "--layers", layers, "--epochs", $"{epochs}", "--print-recipe").Succeeds();
-        IReadOnlyList<PlannedRun> plan = Experiments.All.Single(e => e.Name == data).Plan(Options(epochs));
+        IReadOnlyList<PlannedRun> plan = Named(data).Plan(Options(epochs));
         Assert.Equal(printed.TrimEnd(), plan.Single(r => r.Name == $"resnet20-{layers}-seed1").Recipe.ToJson());
     }
 
@@ -55,6 +55,8 @@ public class CifarTests
         Assert.True(File.Exists(folder["curves-resnet20.png"]));
         Assert.False(File.Exists(folder["curves-resnet32.png"]));
     }
+
+    private static Experiment Named(string name) => Experiments.All.Single(e => e.Name == name);
 
     private static ReproduceOptions Options(int epochs) => new(epochs, 1, null, 1, "");
 
