@@ -84,14 +84,14 @@ internal sealed class ReproduceCommand
         arguments.GetValue(threads) ?? Environment.ProcessorCount,
         arguments.GetValue(output) ?? DefaultFolder(experiment));
 
-    /// <summary>What to type to make the same again.</summary>
+    /// <summary>What to type to make the same again, on any machine: the number of threads decides the last bits, so it is always named.</summary>
     private static string Command(Experiment experiment, ReproduceOptions options)
     {
         List<string> words = [Host.CommandName, "reproduce", experiment.Name];
         Add("--epochs", options.Epochs != experiment.DefaultEpochs, options.Epochs);
         Add("--seeds", options.Seeds != 1, options.Seeds);
         Add("--data-dir", options.DataDir is not null, options.DataDir);
-        Add("--threads", options.Threads != Environment.ProcessorCount, options.Threads);
+        Add("--threads", true, options.Threads);
         Add("--out", options.Out != DefaultFolder(experiment), options.Out);
         return string.Join(' ', words);
 
