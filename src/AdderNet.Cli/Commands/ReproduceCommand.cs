@@ -91,7 +91,7 @@ internal sealed class ReproduceCommand
         Add("--epochs", options.Epochs != experiment.DefaultEpochs, options.Epochs);
         Add("--seeds", options.Seeds != 1, options.Seeds);
         Add("--data-dir", options.DataDir is not null, options.DataDir);
-        Add("--threads", true, options.Threads);
+        words.AddRange(["--threads", $"{options.Threads}"]);
         Add("--out", options.Out != DefaultFolder(experiment), options.Out);
         return string.Join(' ', words);
 

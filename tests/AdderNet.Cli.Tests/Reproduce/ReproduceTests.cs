@@ -37,17 +37,6 @@ public class ReproduceTests(TinyExperiment tiny) : IClassFixture<TinyExperiment>
     }
 
     [Fact]
-    public void The_command_to_repeat_names_the_threads_that_were_the_default_here()
-    {
-        using TempFolder folder = new();
-
-        Addernet.Run("reproduce", "cost", "--out", folder["cost"]).Succeeds();
-
-        Assert.Contains(
-            $"reproduce cost --threads {Environment.ProcessorCount} --out {folder["cost"]}", File.ReadAllText(folder["cost/report.html"]));
-    }
-
-    [Fact]
     public void Pictures_lie_beside_the_report()
     {
         Assert.Equal([0x89, (byte)'P', (byte)'N', (byte)'G'], File.ReadAllBytes(Path.Combine(tiny.Mnist, "curves.png"))[..4]);
