@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace AdderNet.Bench;
 
-/// <summary>Whole ResNet-20, AdderNet against CNN, both on TorchSharp and both frozen for inference.</summary>
+/// <summary>Whole ResNet-20, AdderNet against CNN, both on TorchSharp and both fused for inference.</summary>
 internal static class ModelSuite
 {
     public const string TrainingStep = "resnet20 training step", Inference = "resnet20 inference";
@@ -55,11 +55,11 @@ internal static class ModelSuite
     {
         nn.Module<Tensor, Tensor> model = AdderNetModels.Create("resnet20", kind);
         model.eval();
-        nn.Module<Tensor, Tensor> frozen = FrozenModel.Freeze(model);
+        nn.Module<Tensor, Tensor> fused = FusedModel.Fuse(model);
         return () =>
         {
             using var guard = no_grad();
-            frozen.forward(images).Dispose();
+            fused.forward(images).Dispose();
         };
     }
 

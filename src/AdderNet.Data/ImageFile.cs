@@ -3,15 +3,15 @@ using SkiaSharp;
 
 namespace AdderNet.Data;
 
-/// <summary>Reads JPEG and PNG pictures.</summary>
+/// <summary>Reads JPEG and PNG images.</summary>
 public static class ImageFile
 {
-    /// <summary>Most pixels a decoded picture may have: 57 MB while it is decoded. Larger baseline JPEGs are decoded at a half, a quarter or an eighth.</summary>
+    /// <summary>Most pixels a decoded image may have: 57 MB while it is decoded. Larger baseline JPEGs are decoded at a half, a quarter or an eighth.</summary>
     public const int MaxPixels = 15_000_000;
 
     private const int MaxFileBytes = 256 << 20;
 
-    /// <summary>Whether the file's name ends as a picture's that this class reads: .jpg, .jpeg or .png.</summary>
+    /// <summary>Whether the file's name ends as an image's that this class reads: .jpg, .jpeg or .png.</summary>
     public static bool HasImageExtension(string path)
     {
         string extension = Path.GetExtension(path);
@@ -20,11 +20,11 @@ public static class ImageFile
             || extension.Equals(".png", StringComparison.OrdinalIgnoreCase);
     }
 
-    /// <summary>Reads a picture as RGB. As torchvision does, transparency is dropped and no rotation tag is applied.</summary>
+    /// <summary>Reads an image as RGB. As torchvision does, transparency is dropped and no rotation tag is applied.</summary>
     /// <exception cref="DataException">The file is missing, no JPEG or PNG, damaged, or larger than is read.</exception>
     public static RawImage Read(string path) => Read(path, new Buffers());
 
-    /// <summary>Reads a picture as if it were one of a data set: in its channels and, where its images have one size, scaled and cut around the centre to that.</summary>
+    /// <summary>Reads an image as if it were one of a data set: in its channels and, where its images have one size, scaled and cut around the centre to that.</summary>
     /// <exception cref="DataException">The file is missing, no JPEG or PNG, damaged, or larger than is read.</exception>
     public static RawImage Read(string path, DatasetInfo dataset)
     {
@@ -33,13 +33,13 @@ public static class ImageFile
         return dataset.Height > 0 ? image.ResizeToCover(dataset.Height, dataset.Width) : image;
     }
 
-    /// <summary>Decodes a picture, as <see cref="Read(string)"/> does.</summary>
+    /// <summary>Decodes an image, as <see cref="Read(string)"/> does.</summary>
     /// <param name="file">The whole content of a JPEG or PNG file.</param>
     /// <param name="name">What error messages call it.</param>
     /// <exception cref="DataException">It is no JPEG or PNG, damaged, or larger than is read.</exception>
     public static RawImage Decode(ReadOnlySpan<byte> file, string name) => Decode(file, name, new Buffers());
 
-    /// <summary>Reads a picture; its pixels live in <paramref name="buffers"/> until the next call with these.</summary>
+    /// <summary>Reads an image; its pixels live in <paramref name="buffers"/> until the next call with these.</summary>
     internal static RawImage Read(string path, Buffers buffers)
     {
         using FileStream stream = DataFile.Open(path);
@@ -160,7 +160,7 @@ public static class ImageFile
         return false;
     }
 
-    /// <summary>Room for one file and one picture; grows to the largest and stays.</summary>
+    /// <summary>Room for one file and one image; grows to the largest and stays.</summary>
     internal sealed class Buffers
     {
         public byte[] File { get; set; } = [];

@@ -7,7 +7,7 @@ namespace AdderNet.Data;
 /// <param name="Pixels">Height * Width * Channels bytes.</param>
 public readonly record struct RawImage(int Height, int Width, int Channels, ReadOnlyMemory<byte> Pixels)
 {
-    /// <summary>The same picture with 1 or 3 channels.</summary>
+    /// <summary>The same image with 1 or 3 channels.</summary>
     /// <remarks>Grey is ITU-R 601 luma, 0.299 R + 0.587 G + 0.114 B in the 16-bit fixed point that Pillow uses, rounded.</remarks>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="channels"/> is neither 1 nor 3.</exception>
     public RawImage WithChannels(int channels)
@@ -39,7 +39,7 @@ public readonly record struct RawImage(int Height, int Width, int Channels, Read
         return this with { Channels = channels, Pixels = to };
     }
 
-    /// <summary>The picture at another size; the same filter as PyTorch's <c>Resize</c> on a Pillow image (antialiased bilinear).</summary>
+    /// <summary>The image at another size; the same filter as PyTorch's <c>Resize</c> on a Pillow image (antialiased bilinear).</summary>
     /// <exception cref="ArgumentOutOfRangeException">A size is below 1.</exception>
     public RawImage Resize(int height, int width)
     {
@@ -51,7 +51,7 @@ public readonly record struct RawImage(int Height, int Width, int Channels, Read
     }
 
     /// <summary>
-    /// The picture scaled so that it just covers <paramref name="height"/> x <paramref name="width"/>, then cut to that size
+    /// The image scaled so that it just covers <paramref name="height"/> x <paramref name="width"/>, then cut to that size
     /// around its centre: nothing is stretched.
     /// </summary>
     /// <exception cref="ArgumentOutOfRangeException">A size is below 1.</exception>

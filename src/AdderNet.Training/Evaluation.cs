@@ -36,24 +36,24 @@ public static class Evaluation
     /// <exception cref="DataException">An image can't be read.</exception>
     /// <exception cref="TrainingException">The model has fewer outputs than the data has classes.</exception>
     public static EvaluationResult Run(
-        nn.Module<Tensor, Tensor> model, Loader loader, IProgress<EvaluationProgress>? progress = null, CancellationToken cancel = default)
+        nn.Module<Tensor, Tensor> model, DataLoader loader, IProgress<EvaluationProgress>? progress = null, CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(loader);
-        return Run(model, loader, freeze: true, progress, cancel);
+        return Run(model, loader, fuse: true, progress, cancel);
     }
 
-    /// <summary>As above; unfrozen, it passes through the model's own modules and their hooks, and takes longer.</summary>
+    /// <summary>As above; unfused, it passes through the model's own modules and their hooks, and takes longer.</summary>
     internal static EvaluationResult Run(
-        nn.Module<Tensor, Tensor> model, Loader loader, bool freeze, IProgress<EvaluationProgress>? progress, CancellationToken cancel)
+        nn.Module<Tensor, Tensor> model, DataLoader loader, bool fuse, IProgress<EvaluationProgress>? progress, CancellationToken cancel)
     {
         bool training = model.training;
         model.eval();
         try
         {
             using var guard = no_grad();
-            using nn.Module<Tensor, Tensor>? frozen = freeze ? FrozenModel.Freeze(model) : null;
-            Tally tally = new();
+            using nn.Module<Tensor, Tensor>? fused = fuse ? FusedModel.Fuse(model) : null;
+            ClassificationMeter meter = new();
             Stopwatch watch = Stopwatch.StartNew();
             int done = 0;
             foreach (Batch batch in loader.Epoch(0, cancel))
@@ -61,17 +61,17 @@ public static class Evaluation
                 using (batch)
                 {
                     using var scope = NewDisposeScope();
-                    Tensor labels = batch.LabelTensor(), logits = (frozen ?? model).call(batch.ImageTensor());
+                    Tensor labels = batch.LabelTensor(), logits = (fused ?? model).call(batch.ImageTensor());
                     batch.CheckLabels(logits, batch.Count);
-                    tally.Add(nn.functional.cross_entropy(logits, labels).item<float>(), logits, labels);
+                    meter.Add(nn.functional.cross_entropy(logits, labels).item<float>(), logits, labels);
                 }
 
                 BatchTensors.ReleaseLeftovers();
-                progress?.Report(new EvaluationProgress(++done, loader.BatchCount, tally.Result(watch.Elapsed)));
+                progress?.Report(new EvaluationProgress(++done, loader.BatchCount, meter.Result(watch.Elapsed)));
                 cancel.ThrowIfCancellationRequested();
             }
 
-            return tally.Result(watch.Elapsed);
+            return meter.Result(watch.Elapsed);
         }
         finally
         {

@@ -20,7 +20,7 @@ public sealed class Trainer : IDisposable
 {
     private readonly RunFolder folder;
     private readonly Recipe recipe;
-    private readonly Loader train, test;
+    private readonly DataLoader train, test;
     private readonly IReadOnlyList<string> classNames;
     private readonly MomentumSgd optimizer;
     private readonly LearningRateScaling scaling;
@@ -49,8 +49,8 @@ public sealed class Trainer : IDisposable
         set_num_threads(threads);
         // One loader thread keeps several compute threads fed; what it prepares does not depend on their number.
         int loaders = Math.Clamp(threads / 4, 1, 8);
-        train = new Loader(trainData, recipe.TrainAugmentation!, recipe.BatchSize, shuffle: true, unchecked((ulong)recipe.Seed), loaders);
-        test = new Loader(testData, recipe.TestAugmentation!, recipe.BatchSize, shuffle: false, 0, loaders);
+        train = new DataLoader(trainData, recipe.TrainAugmentation!, recipe.BatchSize, shuffle: true, unchecked((ulong)recipe.Seed), loaders);
+        test = new DataLoader(testData, recipe.TestAugmentation!, recipe.BatchSize, shuffle: false, 0, loaders);
         scaling = recipe.CreateScaling();
 
         random.manual_seed(recipe.Seed);
@@ -157,7 +157,7 @@ public sealed class Trainer : IDisposable
         // Whatever else a model draws, dropout for example, depends on the epoch alone, too, so that resuming repeats it.
         random.manual_seed(unchecked(recipe.Seed * 1_000_003 + epoch));
         double learningRate = recipe.LearningRateAt((long)(epoch - 1) * train.BatchCount, train.BatchCount);
-        Tally tally = new();
+        ClassificationMeter meter = new();
         Model.train();
         pace.Begin();
         int done = 0;
@@ -168,24 +168,24 @@ public sealed class Trainer : IDisposable
                 double rate = recipe.LearningRateAt((long)(epoch - 1) * train.BatchCount + done, train.BatchCount);
                 if (batch.Count > 1 || train.BatchCount == 1)
                 {
-                    Step(batch, rate, tally, $"epoch {epoch}, batch {done + 1} of {train.BatchCount}");
+                    Step(batch, rate, meter, $"epoch {epoch}, batch {done + 1} of {train.BatchCount}");
                 }
 
-                Report(TrainingPhase.Train, ++done, train.BatchCount, tally.Result(pace.Elapsed), rate);
+                Report(TrainingPhase.Train, ++done, train.BatchCount, meter.Result(pace.Elapsed), rate);
             }
 
             BatchTensors.ReleaseLeftovers();
             cancel.ThrowIfCancellationRequested();
         }
 
-        EvaluationResult learned = tally.Result(pace.Elapsed);
+        EvaluationResult learned = meter.Result(pace.Elapsed);
         pace.Begin();
         EvaluationResult measured = Evaluation.Run(
-            Model, test, freeze: watch is null, new Relay(p => Report(TrainingPhase.Test, p.Batch, p.Batches, p.SoFar, learningRate)), cancel);
+            Model, test, fuse: watch is null, new Relay(p => Report(TrainingPhase.Test, p.Batch, p.Batches, p.SoFar, learningRate)), cancel);
         if (!double.IsFinite(measured.Loss) || watch?.FirstBroken is not null)
         {
             using ActivationWatch again = new(Model);
-            Evaluation.Run(Model, test, freeze: false, null, cancel);
+            Evaluation.Run(Model, test, fuse: false, null, cancel);
             throw Broken($"Tested after epoch {epoch}, the loss is {measured.Loss}", learningRate, again.FirstBroken);
         }
 
@@ -208,7 +208,7 @@ public sealed class Trainer : IDisposable
         });
     }
 
-    private void Step(Batch batch, double learningRate, Tally tally, string place)
+    private void Step(Batch batch, double learningRate, ClassificationMeter meter, string place)
     {
         using var scope = NewDisposeScope();
         Tensor images = batch.ImageTensor(), labels = batch.LabelTensor();
@@ -253,7 +253,7 @@ public sealed class Trainer : IDisposable
                 throw Broken($"In {place}, the loss is {value}", learningRate, NumericalGuard.FirstBroken(Model, x));
             }
 
-            tally.Add(value, logits, y);
+            meter.Add(value, logits, y);
             // The mean over the whole batch is the mean of the pieces' means, each weighted by its size.
             Tensor share = x.shape[0] == batch.Count ? loss : loss * ((double)x.shape[0] / batch.Count);
             share.backward();

@@ -17,10 +17,10 @@ internal static class TinyData
         return folder;
     }
 
-    /// <summary>One picture of a class, as PNG, at any size.</summary>
+    /// <summary>One image of a class, as PNG, at any size.</summary>
     public static void WritePng(string path, int label, int width, int height)
     {
-        byte[] pixels = Picture(label, new Random(3));
+        byte[] pixels = Image(label, new Random(3));
         using SKBitmap bitmap = new(Side, Side, SKColorType.Gray8, SKAlphaType.Opaque);
         pixels.CopyTo(bitmap.GetPixelSpan());
         using SKBitmap scaled = bitmap.Resize(new SKImageInfo(width, height, SKColorType.Rgba8888), SKSamplingOptions.Default);
@@ -32,12 +32,12 @@ internal static class TinyData
     {
         Random random = new(seed);
         byte[] labels = [.. Enumerable.Range(0, count).Select(i => (byte)(i % classes))];
-        byte[] pixels = [.. labels.SelectMany(label => Picture(label, random))];
+        byte[] pixels = [.. labels.SelectMany(label => Image(label, random))];
         File.WriteAllBytes(Path.Combine(folder, $"{name}-images-idx3-ubyte"), [.. Header(3, count, Side, Side), .. pixels]);
         File.WriteAllBytes(Path.Combine(folder, $"{name}-labels-idx1-ubyte"), [.. Header(1, count), .. labels]);
     }
 
-    private static byte[] Picture(int label, Random random)
+    private static byte[] Image(int label, Random random)
     {
         byte[] pixels = new byte[Side * Side];
         random.NextBytes(pixels);

@@ -30,7 +30,7 @@ public partial class TrainTests(TinyRun tiny) : IClassFixture<TinyRun>
     }
 
     [Fact]
-    public void Predict_names_the_classes_of_pictures_of_any_size()
+    public void Predict_names_the_classes_of_images_of_any_size()
     {
         string small = tiny["small.png"], large = tiny["large.png"];
         TinyData.WritePng(small, 7, 28, 28);

@@ -72,7 +72,7 @@ public sealed class ImageFolderTests : IDisposable
         Dataset dataset = Datasets.Open("imagefolder", train: true, folder.Path);
         foreach (bool train in new[] { true, false })
         {
-            using var loader = new Loader(dataset, Augmentation.For("imagefolder", train), 2, shuffle: false, seed: 1);
+            using var loader = new DataLoader(dataset, Augmentation.For("imagefolder", train), 2, shuffle: false, seed: 1);
             using Batch batch = Assert.Single(loader.Epoch(0));
             Assert.Equal((224, 224, 3), (batch.Height, batch.Width, batch.Channels));
             Assert.Equal(2 * 224 * 224 * 3, batch.Images.Length);
@@ -85,7 +85,7 @@ public sealed class ImageFolderTests : IDisposable
         folder.Write("train/a/1.png", Png);
         string second = folder.Write("train/a/2.jpg", Jpeg);
         Dataset dataset = Datasets.Open("imagefolder", train: true, folder.Path);
-        using var loader = new Loader(dataset, new Augmentation(), 2, shuffle: false, seed: 1);
+        using var loader = new DataLoader(dataset, new Augmentation(), 2, shuffle: false, seed: 1);
         Refused.Says(() => _ = loader.Epoch(0).ToList(), second, "24x30", "16x20", "centerCrop");
     }
 }

@@ -87,7 +87,7 @@ public sealed class ImageTests : IDisposable
     [InlineData("mnist", 28, 1)]
     [InlineData("cifar10", 32, 3)]
     [InlineData("imagefolder", 0, 3)]
-    public void A_picture_of_any_size_becomes_one_of_a_data_set(string dataset, int side, int channels)
+    public void An_image_of_any_size_becomes_one_of_a_data_set(string dataset, int side, int channels)
     {
         string path = folder.Write("a.jpg", Samples.ImageFile(61, 47, SKEncodedImageFormat.Jpeg));
         RawImage image = ImageFile.Read(path, Datasets.Find(dataset));

@@ -101,7 +101,7 @@ internal static class Samples
         return content.ToArray();
     }
 
-    /// <summary>An image file of a smooth picture with a dark square, or of one colour.</summary>
+    /// <summary>An image file of a smooth gradient with a dark square, or of one colour.</summary>
     public static byte[] ImageFile(int width, int height, SKEncodedImageFormat format, SKColor? colour = null)
     {
         using var bitmap = new SKBitmap(new SKImageInfo(width, height, SKColorType.Rgba8888, SKAlphaType.Unpremul));

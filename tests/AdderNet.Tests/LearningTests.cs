@@ -36,7 +36,7 @@ public class LearningTests
         Assert.InRange(LearnStripes(model, side: 32), 0.9, 1);
     }
 
-    /// <summary>Trains for some steps and returns the accuracy on new pictures.</summary>
+    /// <summary>Trains for some steps and returns the accuracy on new images.</summary>
     private static double LearnStripes(nn.Module<Tensor, Tensor> model, int side)
     {
         using var optimizer = optim.SGD(model.parameters(), 0.05, momentum: 0.9);
@@ -64,7 +64,7 @@ public class LearningTests
         }
     }
 
-    /// <summary>Noisy pictures with stripes along rows, columns and both diagonals.</summary>
+    /// <summary>Noisy images with stripes along rows, columns and both diagonals.</summary>
     private static (Tensor Images, Tensor Labels) Stripes(int count, int side)
     {
         Tensor labels = randint(4, count), y = arange(side).view(1, side, 1), x = arange(side).view(1, 1, side);

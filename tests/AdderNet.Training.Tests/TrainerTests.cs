@@ -29,7 +29,7 @@ public class TrainerTests
         Assert.True(result.Last!.TrainLoss < 0.8 * result.History[0].TrainLoss);
 
         using TrainedModel model = TrainedModel.Load(folder["run"], CheckpointChoice.Last);
-        using Loader loader = new(Small.Test, model.Preparation, 16, shuffle: false, seed: 0);
+        using DataLoader loader = new(Small.Test, model.Preparation, 16, shuffle: false, seed: 0);
         EvaluationResult measured = Evaluation.Run(model.Model, loader, cancel: TestContext.Current.CancellationToken);
         Assert.Equal((result.Last.TestLoss, result.Last.TestTop1, 40), (measured.Loss, measured.Top1, measured.Count));
         Assert.Equal(Small.Test.ClassNames, model.ClassNames);
@@ -235,7 +235,7 @@ public class TrainerTests
     {
         using nn.Module<Tensor, Tensor> model = Small.Model();
         model.train();
-        using Loader loader = new(Small.Test, Small.Plain, 16, shuffle: false, seed: 0);
+        using DataLoader loader = new(Small.Test, Small.Plain, 16, shuffle: false, seed: 0);
         float[] before = Statistics();
         EvaluationResult result = Evaluation.Run(model, loader, cancel: TestContext.Current.CancellationToken);
         Assert.Equal(40, result.Count);

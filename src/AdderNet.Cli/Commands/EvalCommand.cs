@@ -40,7 +40,7 @@ internal static class EvalCommand
                 throw new CliException($"{model.Source} is for images of {model.Channels} channel(s); those of {data.Info.Title} have {data.Info.Channels}.");
             }
 
-            using Loader loader = new(data, model.Preparation, arguments.GetValue(batchSize) ?? 256, shuffle: false, seed: 0);
+            using DataLoader loader = new(data, model.Preparation, arguments.GetValue(batchSize) ?? 256, shuffle: false, seed: 0);
             EvaluationResult result = Measure(host, arguments.GetValue(json), model, loader, interrupt.Token);
             if (arguments.GetValue(json))
             {
@@ -67,7 +67,7 @@ internal static class EvalCommand
         return command;
     }
 
-    private static EvaluationResult Measure(Host host, bool quiet, LoadedModel model, Loader loader, CancellationToken cancel) => host.Live is null || quiet
+    private static EvaluationResult Measure(Host host, bool quiet, LoadedModel model, DataLoader loader, CancellationToken cancel) => host.Live is null || quiet
         ? Evaluation.Run(model.Model, loader, null, cancel)
         : LiveLines.Run(host.Live, lines => Evaluation.Run(model.Model, loader, new Bar(lines), cancel));
 

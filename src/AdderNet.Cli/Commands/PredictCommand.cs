@@ -6,7 +6,7 @@ using static TorchSharp.torch;
 
 namespace AdderNet.Cli.Commands;
 
-/// <summary><c>addernet predict</c>: the likeliest classes of pictures.</summary>
+/// <summary><c>addernet predict</c>: the likeliest classes of images.</summary>
 internal static class PredictCommand
 {
     private sealed record Guess(string Class, int Index, double Probability);

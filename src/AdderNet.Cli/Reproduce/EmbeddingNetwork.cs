@@ -48,7 +48,7 @@ internal static class EmbeddingNetwork
     /// <param name="loader">The images, not shuffled.</param>
     /// <param name="batches">How many batches of them.</param>
     /// <param name="cancel">Stops after the batch in flight.</param>
-    public static Embeddings Embed(Module model, Loader loader, int batches = int.MaxValue, CancellationToken cancel = default)
+    public static Embeddings Embed(Module model, DataLoader loader, int batches = int.MaxValue, CancellationToken cancel = default)
     {
         var layer = (Module)model.named_modules().First(m => m.name == Embedding).module;
         model.eval();

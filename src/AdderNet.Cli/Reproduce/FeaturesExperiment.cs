@@ -73,7 +73,7 @@ internal static class FeaturesExperiment
 
         Embeddings Embed(TrainedModel model, bool train, int batches)
         {
-            using Loader loader = new(findings.OpenData("mnist", train), model.Preparation, BatchSize, shuffle: false, seed: 0);
+            using DataLoader loader = new(findings.OpenData("mnist", train), model.Preparation, BatchSize, shuffle: false, seed: 0);
             return EmbeddingNetwork.Embed(model.Model, loader, batches, findings.Cancel);
         }
     }

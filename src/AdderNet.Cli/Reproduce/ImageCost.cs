@@ -33,7 +33,7 @@ internal sealed record ImageCost(double Train, double Test)
             StepClock clock = new(enough);
             trainer.Run(clock, enough.Token);
             cancel.ThrowIfCancellationRequested();
-            using Loader loader = new(Images(info, 2 * batch), recipe.WithAugmentation().TestAugmentation!, batch, shuffle: false, seed: 0);
+            using DataLoader loader = new(Images(info, 2 * batch), recipe.WithAugmentation().TestAugmentation!, batch, shuffle: false, seed: 0);
             EvaluationResult test = Evaluation.Run(trainer.Model, loader, null, cancel);
             return new ImageCost(clock.SecondsPerBatch / batch, test.Seconds / test.Count);
         }

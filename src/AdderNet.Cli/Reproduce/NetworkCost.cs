@@ -2,7 +2,7 @@ using AdderNet.Models;
 
 namespace AdderNet.Cli.Reproduce;
 
-/// <summary>What one picture costs a version of a model.</summary>
+/// <summary>What one image costs a version of a model.</summary>
 /// <param name="Model">The model.</param>
 /// <param name="Layers">The version.</param>
 /// <param name="Operations">All of its layers.</param>
@@ -18,7 +18,7 @@ internal sealed record NetworkCost(ModelInfo Model, LayerKind Layers, ModelSumma
         return [.. versions.Select(v => new NetworkCost(model, v.Kind, v.Operations, [.. v.Operations.Layers.Where(l => ordinary.Contains(l.Name))]))];
     }
 
-    /// <summary>Energy a picture, in microjoules.</summary>
+    /// <summary>Energy for an image, in microjoules.</summary>
     public double Microjoules(OperationEnergy energy) => energy.Of(Operations.Layers) / 1e6;
 
     /// <summary>The part of it that the ordinary layers take, from 0 to 1.</summary>

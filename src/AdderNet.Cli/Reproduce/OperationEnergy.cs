@@ -22,7 +22,7 @@ internal sealed record OperationEnergy(double Multiply, double Add)
     /// <summary>8-bit integers.</summary>
     public static OperationEnergy Int8 { get; } = new(0.2, 0.03);
 
-    /// <summary>What some layers take for a picture, in picojoules.</summary>
+    /// <summary>What some layers take for an image, in picojoules.</summary>
     public double Of(IReadOnlyCollection<LayerSummary> layers) =>
         layers.Sum(l => l.Multiplications) * Multiply + layers.Sum(l => l.Additions) * Add + layers.Sum(l => l.Xnors) * Xnor;
 }

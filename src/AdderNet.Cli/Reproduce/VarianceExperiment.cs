@@ -40,7 +40,7 @@ internal static class VarianceExperiment
         Dataset images = findings.OpenData(data, true);
         Recipe recipe = Recipe.For(model, data);
         report.Title($"{info.Title}, {recipe.BatchSize} images of {images.Info.Title}");
-        using Loader loader = new(images, recipe.TrainAugmentation!, recipe.BatchSize, shuffle: true, Seed, threads: 0);
+        using DataLoader loader = new(images, recipe.TrainAugmentation!, recipe.BatchSize, shuffle: true, Seed, threads: 0);
         using Batch batch = loader.Epoch(1).First();
         using var scope = NewDisposeScope();
         Tensor x = batch.ImageTensor(), labels = batch.LabelTensor();

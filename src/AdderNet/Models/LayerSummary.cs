@@ -1,6 +1,6 @@
 namespace AdderNet.Models;
 
-/// <summary>One layer of a model, for one picture.</summary>
+/// <summary>One layer of a model, for one image.</summary>
 /// <param name="Name">Its name in the state_dict, e.g. <c>layer1.0.conv1</c>.</param>
 /// <param name="Type">Its class, e.g. Adder2d.</param>
 /// <param name="Output">Shape of its output, without the batch.</param>

@@ -14,16 +14,16 @@ public sealed record ModelSummary(IReadOnlyList<LayerSummary> Layers)
     /// <summary>Learned values of all layers.</summary>
     public long Parameters => Layers.Sum(l => l.Parameters);
 
-    /// <summary>Multiplications a picture.</summary>
+    /// <summary>Multiplications for an image.</summary>
     public long Multiplications => Layers.Sum(l => l.Multiplications);
 
-    /// <summary>Additions a picture.</summary>
+    /// <summary>Additions for an image.</summary>
     public long Additions => Layers.Sum(l => l.Additions);
 
-    /// <summary>XNORs a picture.</summary>
+    /// <summary>XNORs for an image.</summary>
     public long Xnors => Layers.Sum(l => l.Xnors);
 
-    /// <summary>Describes one of <see cref="AdderNetModels"/> for pictures of its usual size.</summary>
+    /// <summary>Describes one of <see cref="AdderNetModels"/> for images of its usual size.</summary>
     /// <param name="name">A name from <see cref="AdderNetModels.All"/>.</param>
     /// <param name="kind">What the inner layers are made of.</param>
     /// <param name="classes">Outputs; the model's usual number by default.</param>
@@ -36,9 +36,9 @@ public sealed record ModelSummary(IReadOnlyList<LayerSummary> Layers)
         return Describe(model, inputChannels ?? info.InputChannels, info.InputSize, info.InputSize);
     }
 
-    /// <summary>Runs one blank picture through a model and notes every layer it passes, in order.</summary>
+    /// <summary>Runs one blank image through a model and notes every layer it passes, in order.</summary>
     /// <param name="model">Any TorchSharp model; it is put back into the mode it was in.</param>
-    /// <param name="inputShape">Channels, rows and columns of the picture.</param>
+    /// <param name="inputShape">Channels, rows and columns of the image.</param>
     /// <exception cref="ArgumentException">The shape is not three positive sizes.</exception>
     public static ModelSummary Describe(nn.Module<Tensor, Tensor> model, params long[] inputShape)
     {

@@ -5,7 +5,7 @@ using Module = TorchSharp.torch.nn.Module<TorchSharp.torch.Tensor, TorchSharp.to
 namespace AdderNet.Models;
 
 /// <summary>
-/// Networks without shortcuts. Multiply-accumulates a picture, ours beside the paper's:
+/// Networks without shortcuts. Multiply-accumulates an image, ours beside the paper's:
 /// <code>
 ///              input     ours      paper
 /// lenet5-bn    1x32x32   416.5K    435K   (the paper's count is not itemized)

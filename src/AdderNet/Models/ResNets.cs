@@ -5,7 +5,7 @@ using Module = TorchSharp.torch.nn.Module<TorchSharp.torch.Tensor, TorchSharp.to
 namespace AdderNet.Models;
 
 /// <summary>
-/// Residual networks with the names and shapes of the official code's state_dict. Multiply-accumulates a picture, ours beside the paper's:
+/// Residual networks with the names and shapes of the official code's state_dict. Multiply-accumulates an image, ours beside the paper's:
 /// <code>
 ///              layers        width     input    ours      paper
 /// resnet20     3, 3, 3       16..64    32x32    40.81M    41.17M
@@ -16,7 +16,7 @@ namespace AdderNet.Models;
 /// </summary>
 internal static class ResNets
 {
-    /// <summary>A 3x3 stem and three stages of 16, 32 and 64 channels, for 32x32 pictures; 6n + 2 layers.</summary>
+    /// <summary>A 3x3 stem and three stages of 16, 32 and 64 channels, for 32x32 images; 6n + 2 layers.</summary>
     public static Module Cifar(InnerLayers layers, int n, int classes, int inputChannels) =>
         nn.Sequential([
             ("conv1", InnerLayers.Convolution(inputChannels, 16, 3, padding: 1)),

@@ -22,14 +22,14 @@ public class ChartTests
     }
 
     [Fact]
-    public void A_figure_is_a_picture_and_a_drawing_of_its_size()
+    public void A_figure_is_an_image_and_a_drawing_of_its_size()
     {
         using Figure figure = Curves();
 
-        using SKBitmap picture = SKBitmap.Decode(figure.Png());
+        using SKBitmap image = SKBitmap.Decode(figure.Png());
         XElement drawing = XDocument.Parse(figure.Svg()).Root!;
 
-        Assert.Equal((640, 400), (picture.Width, picture.Height));
+        Assert.Equal((640, 400), (image.Width, image.Height));
         Assert.Equal(("svg", "640", "400"), (drawing.Name.LocalName, drawing.Attribute("width")!.Value, drawing.Attribute("height")!.Value));
     }
 
@@ -37,10 +37,10 @@ public class ChartTests
     public void The_legend_lies_below_the_data()
     {
         using Figure figure = Curves();
-        using SKBitmap picture = SKBitmap.Decode(figure.Png());
+        using SKBitmap image = SKBitmap.Decode(figure.Png());
         SKColor color = new(Charts.Cnn.R, Charts.Cnn.G, Charts.Cnn.B);
 
-        int[] rows = [.. Enumerable.Range(0, picture.Height).Where(y => Enumerable.Range(0, picture.Width).Any(x => picture.GetPixel(x, y) == color))];
+        int[] rows = [.. Enumerable.Range(0, image.Height).Where(y => Enumerable.Range(0, image.Width).Any(x => image.GetPixel(x, y) == color))];
 
         // The curve of the CNN, a gap with the axis and its labels, then the CNN's mark.
         int gap = rows.Zip(rows.Skip(1), (a, b) => b - a).Max();
@@ -51,7 +51,7 @@ public class ChartTests
     }
 
     [Fact]
-    public void A_wide_legend_takes_several_lines_within_the_picture()
+    public void A_wide_legend_takes_several_lines_within_the_image()
     {
         Key[] keys = [.. Enumerable.Range(0, 10).Select(i => new Key($"a rather long label {i}", Charts.Categories[i], KeyMark.Dot))];
         using Figure figure = new([Charts.Panel("t", "x", "y")], 1, 500, 400, keys);

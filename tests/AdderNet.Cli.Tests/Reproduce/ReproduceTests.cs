@@ -37,7 +37,7 @@ public class ReproduceTests(TinyExperiment tiny) : IClassFixture<TinyExperiment>
     }
 
     [Fact]
-    public void Pictures_lie_beside_the_report()
+    public void Figures_lie_beside_the_report()
     {
         Assert.Equal([0x89, (byte)'P', (byte)'N', (byte)'G'], File.ReadAllBytes(Path.Combine(tiny.Mnist, "curves.png"))[..4]);
         Assert.Contains("<svg", File.ReadAllText(Path.Combine(tiny.Mnist, "curves.svg")));

@@ -38,7 +38,7 @@ public class SafetensorsTests
         Assert.Equal(["input", "logits", "label"], file.Tensors.Keys);
         Assert.Equal("F32 [32, 1, 32, 32]", file.Tensors["input"].ToString());
         float[] logits = file.Tensors["logits"].ToFloats(), labels = file.Tensors["label"].ToFloats();
-        int right = logits.Chunk(10).Zip(labels).Count(picture => Array.IndexOf(picture.First, picture.First.Max()) == (int)picture.Second);
+        int right = logits.Chunk(10).Zip(labels).Count(image => Array.IndexOf(image.First, image.First.Max()) == (int)image.Second);
         Assert.InRange(right, 30, 32);
     }
 

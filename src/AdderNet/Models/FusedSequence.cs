@@ -4,13 +4,13 @@ using Module = TorchSharp.torch.nn.Module<TorchSharp.torch.Tensor, TorchSharp.to
 namespace AdderNet.Models;
 
 /// <summary>Layers one after another.</summary>
-internal sealed class FrozenSequence : Module
+internal sealed class FusedSequence : Module
 {
-    // Not registered as children: those that are not frozen are the trained model's, and not this module's to dispose.
+    // Not registered as children: those that are not fused are the trained model's, and not this module's to dispose.
     private readonly List<Module> layers;
 
-    public FrozenSequence(List<Module> layers)
-        : base(nameof(FrozenSequence))
+    public FusedSequence(List<Module> layers)
+        : base(nameof(FusedSequence))
     {
         this.layers = layers;
         eval();
@@ -26,7 +26,7 @@ internal sealed class FrozenSequence : Module
     {
         if (disposing)
         {
-            layers.Where(l => l is FrozenAdder or FrozenConvolution or FrozenSequence or FrozenBlock).ToList().ForEach(l => l.Dispose());
+            layers.Where(l => l is FusedAdder or FusedConvolution or FusedSequence or FusedBlock).ToList().ForEach(l => l.Dispose());
         }
 
         base.Dispose(disposing);

@@ -1,6 +1,4 @@
 using System.Collections.Concurrent;
-using System.Runtime.CompilerServices;
-using System.Runtime.ExceptionServices;
 
 namespace AdderNet.Data;
 
@@ -8,11 +6,8 @@ namespace AdderNet.Data;
 /// Prepares the batches of an epoch ahead of their use. What a batch holds depends on the seed, the epoch and the batch's
 /// number alone, not on the threads.
 /// </summary>
-public sealed class Loader : IDisposable
+public sealed class DataLoader : IDisposable
 {
-    // The smallest share of a batch that a thread takes: a quarter of a millisecond of CIFAR images.
-    private const int ChunkLength = 32;
-
     private readonly Dataset dataset;
     private readonly ItemTransform transform;
     private readonly int batchSize, threads, prefetch;
@@ -32,7 +27,7 @@ public sealed class Loader : IDisposable
     /// <param name="prefetch">Batches that may be ready or in preparation ahead of the one in use.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is too small, or a batch would exceed 2^31 - 1 floats.</exception>
     /// <exception cref="DataException">The augmentation does not fit the images.</exception>
-    public Loader(
+    public DataLoader(
         Dataset dataset, Augmentation augmentation, int batchSize, bool shuffle, ulong seed,
         int threads = 1, bool dropLast = false, int prefetch = 3)
     {
@@ -121,55 +116,17 @@ public sealed class Loader : IDisposable
     private IEnumerable<Batch> Background(int epoch, CancellationToken cancellation)
     {
         using var stop = CancellationTokenSource.CreateLinkedTokenSource(cancellation, disposed.Token);
-        var work = new Work(this, epoch, stop.Token);
-        using CancellationTokenRegistration wake = stop.Token.Register(work.Stop);
-        var workers = new Thread[threads];
-        try
+        int[] order = Order(epoch);
+        var prefetcher = new Prefetcher(
+            BatchCount, prefetch, number => NewBatch(order, number), (batch, start, end, scratch) => Fill(batch, start, end, epoch, scratch));
+        foreach (Batch batch in prefetcher.Run(threads, stop.Token))
         {
-            for (int i = 0; i < threads; i++)
-            {
-                workers[i] = new Thread(work.Run) { IsBackground = true, Name = "AdderNet loader" };
-                workers[i].Start();
-            }
-
-            for (int i = 0; i < BatchCount; i++)
-            {
-                yield return work.Take(i);
-            }
-        }
-        finally
-        {
-            // Also where the consumer leaves early: nobody keeps waiting for it, and nothing is still being written.
-            work.Stop();
-            foreach (Thread worker in workers)
-            {
-                worker?.Join();
-            }
-
-            work.Discard();
+            yield return batch;
         }
     }
 
-    private int[] Order(int epoch)
-    {
-        int[] order = new int[dataset.Count];
-        for (int i = 0; i < order.Length; i++)
-        {
-            order[i] = i;
-        }
-
-        if (shuffle)
-        {
-            var random = new CounterRandom(seed, epoch, -1);
-            for (int i = order.Length - 1; i > 0; i--)
-            {
-                int j = random.Next(i + 1);
-                (order[i], order[j]) = (order[j], order[i]);
-            }
-        }
-
-        return order;
-    }
+    private int[] Order(int epoch) =>
+        shuffle ? EpochOrder.Shuffled(dataset.Count, seed, epoch) : EpochOrder.Sequential(dataset.Count);
 
     private Batch NewBatch(int[] order, int number)
     {
@@ -215,132 +172,5 @@ public sealed class Loader : IDisposable
                 throw new DataException($"{dataset.Describe(index)}: {e.Message}", e);
             }
         }
-    }
-
-    /// <summary>One epoch in preparation: threads take chunks in order and wait where they would be too far ahead.</summary>
-    private sealed class Work(Loader loader, int epoch, CancellationToken cancellation)
-    {
-        private readonly object gate = new();
-        private readonly int[] order = loader.Order(epoch);
-        private readonly Slot?[] slots = new Slot?[loader.prefetch];
-        private int taken, nextBatch, nextItem;
-        private bool stopped;
-
-        /// <summary>The next batch, when it is ready.</summary>
-        public Batch Take(int number)
-        {
-            cancellation.ThrowIfCancellationRequested();
-            lock (gate)
-            {
-                ref Slot? slot = ref slots[number % slots.Length];
-                while (slot is not { Left: 0 })
-                {
-                    if (stopped)
-                    {
-                        cancellation.ThrowIfCancellationRequested();
-                        throw new OperationCanceledException("The loader was stopped.");
-                    }
-
-                    Monitor.Wait(gate);
-                }
-
-                Slot ready = slot;
-                ready.Error?.Throw();
-                slot = null;
-                taken++;
-                Monitor.PulseAll(gate);
-                return ready.Batch;
-            }
-        }
-
-        public void Stop()
-        {
-            lock (gate)
-            {
-                stopped = true;
-                Monitor.PulseAll(gate);
-            }
-        }
-
-        /// <summary>Gives back what nobody took; call it when no thread runs any more.</summary>
-        public void Discard()
-        {
-            foreach (Slot? slot in slots)
-            {
-                slot?.Batch.Dispose();
-            }
-        }
-
-        public void Run()
-        {
-            var scratch = new ItemTransform.Scratch();
-            while (Next(out Slot? slot, out int start, out int end))
-            {
-                ExceptionDispatchInfo? error = null;
-                try
-                {
-                    loader.Fill(slot.Batch, start, end, epoch, scratch);
-                }
-                catch (Exception e)
-                {
-                    // Any failure belongs to whoever asked for the batch; an exception on a thread of ours would end the process.
-                    error = ExceptionDispatchInfo.Capture(e);
-                }
-
-                lock (gate)
-                {
-                    // Of several failures in a batch the first image's is told, whichever thread was faster.
-                    if (error is not null && start < slot.ErrorAt)
-                    {
-                        (slot.Error, slot.ErrorAt) = (error, start);
-                    }
-
-                    slot.Left -= end - start;
-                    if (slot.Left == 0)
-                    {
-                        Monitor.PulseAll(gate);
-                    }
-                }
-            }
-        }
-
-        private bool Next([System.Diagnostics.CodeAnalysis.NotNullWhen(true)] out Slot? slot, out int start, out int end)
-        {
-            lock (gate)
-            {
-                while (!stopped && nextBatch < loader.BatchCount && nextBatch >= taken + slots.Length)
-                {
-                    Monitor.Wait(gate);
-                }
-
-                if (stopped || nextBatch >= loader.BatchCount)
-                {
-                    (slot, start, end) = (null, 0, 0);
-                    return false;
-                }
-
-                slot = slots[nextBatch % slots.Length] ??= new Slot(loader.NewBatch(order, nextBatch));
-                start = nextItem;
-                end = nextItem = Math.Min(start + ChunkLength, slot.Batch.Count);
-                if (end == slot.Batch.Count)
-                {
-                    nextBatch++;
-                    nextItem = 0;
-                }
-
-                return true;
-            }
-        }
-    }
-
-    private sealed class Slot(Batch batch)
-    {
-        public Batch Batch { get; } = batch;
-
-        public int Left { get; set; } = batch.Count;
-
-        public ExceptionDispatchInfo? Error { get; set; }
-
-        public int ErrorAt { get; set; } = int.MaxValue;
     }
 }

@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 namespace AdderNet.Training;
 
 /// <summary>Sums over the images of a phase.</summary>
-internal sealed class Tally
+internal sealed class ClassificationMeter
 {
     private double loss;
     private long top1, top5, count;

@@ -1,6 +1,6 @@
 namespace AdderNet.Cli.Tests.Reproduce;
 
-public sealed class PictureTests : IDisposable
+public sealed class FigureFileTests : IDisposable
 {
     private readonly TempFolder folder = new();
 
@@ -20,9 +20,9 @@ public sealed class PictureTests : IDisposable
         // A single step leaves an AdderNet's filters much as they were drawn.
         Assert.EndsWith(",Gaussian,Laplace", table[1]);
         Assert.EndsWith(",Gaussian", table[2]);
-        IsPicture("weights", "weights");
-        IsPicture("filters", "first-layer");
-        IsPicture("filters", "second-layer");
+        IsImage("weights", "weights");
+        IsImage("filters", "first-layer");
+        IsImage("filters", "second-layer");
     }
 
     [Fact]
@@ -33,7 +33,7 @@ public sealed class PictureTests : IDisposable
         string[] table = Table("features", "features");
         Assert.Equal(["AdderNet", "CNN"], table[1..].Select(l => l.Split(',')[0]));
         Assert.All(table[1..], l => Assert.All(l.Split(',')[2..5], v => Assert.InRange(double.Parse(v, System.Globalization.CultureInfo.InvariantCulture), 0, 100)));
-        IsPicture("features", "features");
+        IsImage("features", "features");
     }
 
     public void Dispose() => folder.Dispose();
@@ -43,7 +43,7 @@ public sealed class PictureTests : IDisposable
 
     private string[] Table(string experiment, string name) => File.ReadAllLines(folder[$"reproduction/{experiment}/{name}.csv"]);
 
-    private void IsPicture(string experiment, string name)
+    private void IsImage(string experiment, string name)
     {
         Assert.Equal([0x89, (byte)'P', (byte)'N', (byte)'G'], File.ReadAllBytes(folder[$"reproduction/{experiment}/{name}.png"])[..4]);
         Assert.EndsWith("</svg>", File.ReadAllText(folder[$"reproduction/{experiment}/{name}.svg"]).TrimEnd());

@@ -5,7 +5,7 @@ using SkiaSharp;
 
 namespace AdderNet.Data.Tests;
 
-public class LoaderTests
+public class DataLoaderTests
 {
     private static readonly Augmentation Cifar = Augmentation.For("cifar10", train: true);
 
@@ -16,7 +16,7 @@ public class LoaderTests
             Dataset dataset = Samples.NoiseDataset(count);
             List<(int[], long[], float[])> Run(int threads, int epoch)
             {
-                using var loader = new Loader(dataset, Cifar, batchSize, shuffle, seed, threads, dropLast, prefetch);
+                using var loader = new DataLoader(dataset, Cifar, batchSize, shuffle, seed, threads, dropLast, prefetch);
                 List<(int[], long[], float[])> batches = Take(loader, epoch);
                 Assert.Equal(loader.BatchCount, batches.Count);
                 Assert.Equal(loader.ItemCount, batches.Sum(batch => batch.Item1.Length));
@@ -33,7 +33,7 @@ public class LoaderTests
     [Fact]
     public void Every_epoch_has_every_image_once_in_another_order()
     {
-        using var loader = new Loader(Samples.NoiseDataset(500), Cifar, 64, shuffle: true, seed: 1, threads: 2);
+        using var loader = new DataLoader(Samples.NoiseDataset(500), Cifar, 64, shuffle: true, seed: 1, threads: 2);
         var orders = new List<int[]>();
         for (int epoch = 0; epoch < 3; epoch++)
         {
@@ -54,8 +54,8 @@ public class LoaderTests
     public void Another_seed_gives_other_orders_and_other_crops()
     {
         Dataset dataset = Samples.NoiseDataset(40);
-        using var one = new Loader(dataset, Cifar, 40, shuffle: false, seed: 1);
-        using var two = new Loader(dataset, Cifar, 40, shuffle: false, seed: 2);
+        using var one = new DataLoader(dataset, Cifar, 40, shuffle: false, seed: 1);
+        using var two = new DataLoader(dataset, Cifar, 40, shuffle: false, seed: 2);
         Assert.Equal(Take(one, 0)[0].Item1, Take(two, 0)[0].Item1);
         Assert.NotEqual(Take(one, 0)[0].Item3, Take(two, 0)[0].Item3);
         Assert.NotEqual(Take(one, 0)[0].Item3, Take(one, 1)[0].Item3);
@@ -65,7 +65,7 @@ public class LoaderTests
     public void Without_chance_the_images_are_the_stored_ones_in_order()
     {
         Dataset dataset = Samples.NoiseDataset(10, 5, 7, 1);
-        using var loader = new Loader(dataset, new Augmentation(), 4, shuffle: false, seed: 0, threads: 3);
+        using var loader = new DataLoader(dataset, new Augmentation(), 4, shuffle: false, seed: 0, threads: 3);
         float[] all = [.. Take(loader, 0).SelectMany(batch => batch.Item3)];
         Assert.Equal(Enumerable.Range(0, 10).SelectMany(i => dataset.Read(i).Pixels.ToArray()).Select(value => value / 255f), all);
     }
@@ -73,16 +73,16 @@ public class LoaderTests
     [Fact]
     public void Dropping_the_last_batch_leaves_only_full_ones()
     {
-        using var loader = new Loader(Samples.NoiseDataset(50), Cifar, 20, shuffle: true, seed: 0, dropLast: true);
+        using var loader = new DataLoader(Samples.NoiseDataset(50), Cifar, 20, shuffle: true, seed: 0, dropLast: true);
         Assert.Equal((2, 40), (loader.BatchCount, loader.ItemCount));
-        using var none = new Loader(Samples.NoiseDataset(5), Cifar, 20, shuffle: true, seed: 0, dropLast: true);
+        using var none = new DataLoader(Samples.NoiseDataset(5), Cifar, 20, shuffle: true, seed: 0, dropLast: true);
         Assert.Empty(none.Epoch(0));
     }
 
     [Fact]
     public void Leaving_early_ends_the_threads()
     {
-        using var loader = new Loader(Samples.NoiseDataset(300), Cifar, 8, shuffle: true, seed: 0, threads: 4);
+        using var loader = new DataLoader(Samples.NoiseDataset(300), Cifar, 8, shuffle: true, seed: 0, threads: 4);
         int before = Process.GetCurrentProcess().Threads.Count;
         for (int epoch = 0; epoch < 200; epoch++)
         {
@@ -99,7 +99,7 @@ public class LoaderTests
     [Fact]
     public void No_more_batches_exist_at_once_than_asked_for_and_their_memory_is_used_again()
     {
-        using var loader = new Loader(Samples.NoiseDataset(400), Cifar, 10, shuffle: true, seed: 0, threads: 2, prefetch: 2);
+        using var loader = new DataLoader(Samples.NoiseDataset(400), Cifar, 10, shuffle: true, seed: 0, threads: 2, prefetch: 2);
         var arrays = new HashSet<float[]>();
         for (int epoch = 0; epoch < 5; epoch++)
         {
@@ -117,7 +117,7 @@ public class LoaderTests
     [Fact]
     public void A_disposed_batch_cannot_be_read()
     {
-        using var loader = new Loader(Samples.NoiseDataset(4), Cifar, 4, shuffle: false, seed: 0);
+        using var loader = new DataLoader(Samples.NoiseDataset(4), Cifar, 4, shuffle: false, seed: 0);
         Batch batch = loader.Epoch(0).Single();
         batch.Dispose();
         batch.Dispose();
@@ -130,7 +130,7 @@ public class LoaderTests
     [InlineData(2)]
     public void Cancelling_ends_the_enumeration(int threads)
     {
-        using var loader = new Loader(Samples.NoiseDataset(100), Cifar, 5, shuffle: true, seed: 0, threads);
+        using var loader = new DataLoader(Samples.NoiseDataset(100), Cifar, 5, shuffle: true, seed: 0, threads);
         using var cancel = new CancellationTokenSource();
         int seen = 0;
         Assert.ThrowsAny<OperationCanceledException>(() =>
@@ -150,7 +150,7 @@ public class LoaderTests
     [Fact]
     public void A_disposed_loader_ends_its_enumerations_and_starts_no_others()
     {
-        var loader = new Loader(Samples.NoiseDataset(100), Cifar, 5, shuffle: true, seed: 0, threads: 2);
+        var loader = new DataLoader(Samples.NoiseDataset(100), Cifar, 5, shuffle: true, seed: 0, threads: 2);
         using IEnumerator<Batch> batches = loader.Epoch(0).GetEnumerator();
         Assert.True(batches.MoveNext());
         loader.Dispose();
@@ -171,7 +171,7 @@ public class LoaderTests
             folder.Write($"train/a/{i:00}.png", i is 17 or 19 ? [1, 2, 3] : png);
         }
 
-        using var loader = new Loader(Datasets.Open("imagefolder", true, folder.Path), new Augmentation(), 5, shuffle: false, seed: 0, threads);
+        using var loader = new DataLoader(Datasets.Open("imagefolder", true, folder.Path), new Augmentation(), 5, shuffle: false, seed: 0, threads);
         int seen = 0;
         Refused.Says(() =>
         {
@@ -187,7 +187,7 @@ public class LoaderTests
     [Fact]
     public void A_crop_that_does_not_fit_is_told_with_the_image()
     {
-        using var loader = new Loader(Samples.NoiseDataset(4), new Augmentation { RandomCrop = 40 }, 4, shuffle: false, seed: 0);
+        using var loader = new DataLoader(Samples.NoiseDataset(4), new Augmentation { RandomCrop = 40 }, 4, shuffle: false, seed: 0);
         Refused.Says(() => _ = loader.Epoch(0).ToList(), "image 0 of CIFAR-10", "randomCrop 40 is larger");
     }
 
@@ -195,16 +195,16 @@ public class LoaderTests
     public void Arguments_out_of_range_are_refused()
     {
         Dataset dataset = Samples.NoiseDataset(4);
-        Assert.Throws<ArgumentOutOfRangeException>(() => new Loader(dataset, Cifar, 0, false, 0));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new Loader(dataset, Cifar, 1, false, 0, threads: -1));
-        Assert.Throws<ArgumentOutOfRangeException>(() => new Loader(dataset, Cifar, 1, false, 0, prefetch: 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new DataLoader(dataset, Cifar, 0, false, 0));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new DataLoader(dataset, Cifar, 1, false, 0, threads: -1));
+        Assert.Throws<ArgumentOutOfRangeException>(() => new DataLoader(dataset, Cifar, 1, false, 0, prefetch: 0));
         Assert.Throws<ArgumentOutOfRangeException>(() => dataset.Read(4));
         Assert.Throws<ArgumentException>(() => Dataset.FromMemory(Samples.Cifar10, new byte[3071], [0]));
         Assert.Throws<ArgumentException>(() => Dataset.FromMemory(Samples.Cifar10, new byte[3072], [10]));
         Assert.Throws<ArgumentException>(() => Dataset.FromFiles(Samples.Cifar10, ["a.png"], [0, 1]));
     }
 
-    private static List<(int[], long[], float[])> Take(Loader loader, int epoch)
+    private static List<(int[], long[], float[])> Take(DataLoader loader, int epoch)
     {
         var batches = new List<(int[], long[], float[])>();
         foreach (Batch batch in loader.Epoch(epoch))

@@ -6,13 +6,13 @@ namespace AdderNet.Tests;
 
 // Alone, so that no other test draws from the seeded generator: a binary layer turns a rounding error beside 0 into a whole sign, which
 // unseeded inputs hit once in many runs.
-[CollectionDefinition(nameof(FrozenModelTests), DisableParallelization = true)]
-[Collection(nameof(FrozenModelTests))]
-public class FrozenModelTests
+[CollectionDefinition(nameof(FusedModelTests), DisableParallelization = true)]
+[Collection(nameof(FusedModelTests))]
+public class FusedModelTests
 {
     [Theory]
     [MemberData(nameof(ModelTests.EveryModel), MemberType = typeof(ModelTests))]
-    public void Frozen_model_gives_the_same_scores(string name, LayerKind kind)
+    public void Fused_model_gives_the_same_scores(string name, LayerKind kind)
     {
         using var scope = NewDisposeScope();
         using var guard = no_grad();
@@ -28,37 +28,37 @@ public class FrozenModelTests
         Tensor x = randn(4, info.InputChannels, size, size);
         model.forward(x);
         model.eval();
-        using nn.Module<Tensor, Tensor> frozen = FrozenModel.Freeze(model);
+        using nn.Module<Tensor, Tensor> fused = FusedModel.Fuse(model);
 
-        Tensor expected = model.forward(x), actual = frozen.forward(x);
+        Tensor expected = model.forward(x), actual = fused.forward(x);
 
         Assert.InRange(((expected - actual).abs().max() / expected.abs().max()).item<float>(), 0, 1e-4);
-        Assert.NotSame(model, frozen);
+        Assert.NotSame(model, fused);
     }
 
     [Fact]
-    public void Disposing_the_frozen_model_leaves_the_model_alone()
+    public void Disposing_the_fused_model_leaves_the_model_alone()
     {
         using var scope = NewDisposeScope();
         using nn.Module<Tensor, Tensor> model = AdderNetModels.Create("resnet20");
         model.eval();
         Tensor x = randn(1, 3, 32, 32), before = model.forward(x);
 
-        FrozenModel.Freeze(model).Dispose();
+        FusedModel.Fuse(model).Dispose();
 
         Assert.True(before.equal(model.forward(x)).all().item<bool>());
     }
 
     [Fact]
-    public void A_module_that_cannot_be_frozen_is_called_as_it_is_and_survives()
+    public void A_module_that_cannot_be_fused_is_called_as_it_is_and_survives()
     {
         using var scope = NewDisposeScope();
         using Adder2d layer = Layers.Adder2d(1, 1, 1);
         layer.eval();
         Tensor x = randn(1, 1, 2, 2);
-        using (nn.Module<Tensor, Tensor> frozen = FrozenModel.Freeze(layer))
+        using (nn.Module<Tensor, Tensor> fused = FusedModel.Fuse(layer))
         {
-            Assert.True(layer.forward(x).equal(frozen.forward(x)).all().item<bool>());
+            Assert.True(layer.forward(x).equal(fused.forward(x)).all().item<bool>());
         }
 
         Assert.False(layer.forward(x).isnan().any().item<bool>());
@@ -77,7 +77,7 @@ public class FrozenModelTests
         model.eval();
         Tensor x = randn(1, 2, 4, 4);
 
-        Assert.True(allclose(model.forward(x), FrozenModel.Freeze(model).forward(x), 1e-4, 1e-4));
+        Assert.True(allclose(model.forward(x), FusedModel.Fuse(model).forward(x), 1e-4, 1e-4));
     }
 
     [Fact]
@@ -85,6 +85,6 @@ public class FrozenModelTests
     {
         using nn.Module<Tensor, Tensor> model = AdderNetModels.Create("lenet5-bn");
 
-        Assert.Contains("eval", Assert.Throws<InvalidOperationException>(() => FrozenModel.Freeze(model)).Message);
+        Assert.Contains("eval", Assert.Throws<InvalidOperationException>(() => FusedModel.Fuse(model)).Message);
     }
 }

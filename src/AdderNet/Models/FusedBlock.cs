@@ -4,14 +4,14 @@ using Module = TorchSharp.torch.nn.Module<TorchSharp.torch.Tensor, TorchSharp.to
 namespace AdderNet.Models;
 
 /// <summary>A residual block: its last layer adds the shortcut and takes the ReLU while it writes.</summary>
-internal sealed class FrozenBlock : Module
+internal sealed class FusedBlock : Module
 {
-    private readonly FrozenSequence start;
-    private readonly IFrozenLayer end;
+    private readonly FusedSequence start;
+    private readonly IFusedLayer end;
     private readonly Module? shortcut;
 
-    public FrozenBlock(FrozenSequence start, IFrozenLayer end, Module? shortcut)
-        : base(nameof(FrozenBlock))
+    public FusedBlock(FusedSequence start, IFusedLayer end, Module? shortcut)
+        : base(nameof(FusedBlock))
     {
         (this.start, this.end, this.shortcut) = (start, end, shortcut);
         RegisterComponents();

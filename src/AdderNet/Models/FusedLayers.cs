@@ -5,14 +5,14 @@ using static TorchSharp.torch;
 namespace AdderNet.Models;
 
 /// <summary>A layer that ends in a BatchNorm, in one step: relu(BatchNorm(layer(x)) + residual).</summary>
-internal interface IFrozenLayer
+internal interface IFusedLayer
 {
     /// <summary>The output; <paramref name="residual"/>, of its shape, is added before a ReLU that then always follows.</summary>
     Tensor Run(Tensor input, Tensor? residual);
 }
 
 /// <summary>An adder layer with its BatchNorm and ReLU in the kernel's epilogue.</summary>
-internal sealed class FrozenAdder : nn.Module<Tensor, Tensor>, IFrozenLayer
+internal sealed class FusedAdder : nn.Module<Tensor, Tensor>, IFusedLayer
 {
     private readonly Window window;
     private readonly long[] filtersShape;
@@ -20,8 +20,8 @@ internal sealed class FrozenAdder : nn.Module<Tensor, Tensor>, IFrozenLayer
     private readonly BatchNormFold norm;
     private readonly bool relu;
 
-    public FrozenAdder(Adder2d layer, BatchNorm2d norm, bool relu)
-        : base(nameof(FrozenAdder))
+    public FusedAdder(Adder2d layer, BatchNorm2d norm, bool relu)
+        : base(nameof(FusedAdder))
     {
         (window, filtersShape, this.relu) = (layer.Geometry, layer.Filters.shape, relu);
         filters = AdderTensors.Pack(layer.Filters, window.SmallestShape(filtersShape));
@@ -35,15 +35,15 @@ internal sealed class FrozenAdder : nn.Module<Tensor, Tensor>, IFrozenLayer
 }
 
 /// <summary>An ordinary convolution whose weights have taken in the BatchNorm.</summary>
-internal sealed class FrozenConvolution : nn.Module<Tensor, Tensor>, IFrozenLayer
+internal sealed class FusedConvolution : nn.Module<Tensor, Tensor>, IFusedLayer
 {
     private readonly Tensor weight, bias;
     private readonly long[] stride, padding, dilation;
     private readonly long groups;
     private readonly bool relu;
 
-    public FrozenConvolution(Conv2d layer, BatchNorm2d norm, bool relu)
-        : base(nameof(FrozenConvolution))
+    public FusedConvolution(Conv2d layer, BatchNorm2d norm, bool relu)
+        : base(nameof(FusedConvolution))
     {
         BatchNormFold fold = BatchNormFold.Of(norm, layer.bias);
         float[] shift = [.. fold.Shift.Zip(fold.Mean, fold.Scale).Select(c => c.First - c.Second * c.Third)];
