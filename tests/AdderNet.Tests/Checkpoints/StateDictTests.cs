@@ -1,4 +1,5 @@
 using AdderNet.Checkpoints;
+using AdderNet.Checkpoints.Tests;
 using AdderNet.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -58,7 +59,7 @@ public sealed class StateDictTests : IDisposable
             "x.pth does not fit the model: missing: a.bias, bn.running_var; unexpected: c.adder; "
             + "of another shape: b.weight ([2], not [2, 2]).",
             e.Message);
-        PyTorchFileTests.AssertSame(before, StateDict.FromModule(model));
+        TestFiles.AssertSame(before, StateDict.FromModule(model));
     }
 
     [Fact]
@@ -97,7 +98,7 @@ public sealed class StateDictTests : IDisposable
     public void Every_element_type_survives_the_way_through_a_tensor()
     {
         OrderedDictionary<string, TensorData> tensors = PyTorchFile.Read(TestFiles.Path("torch_dtypes.pth"));
-        PyTorchFileTests.AssertSame(tensors, new(tensors.Select(
+        TestFiles.AssertSame(tensors, new(tensors.Select(
             entry => KeyValuePair.Create(entry.Key, entry.Value.ToTensor().ToTensorData()))));
     }
 

@@ -1,8 +1,7 @@
 using System.IO.Compression;
 using System.Text;
-using AdderNet.Checkpoints;
 
-namespace AdderNet.Tests.Checkpoints;
+namespace AdderNet.Checkpoints.Tests;
 
 /// <summary>Files made to run code, to exhaust memory or to read elsewhere: each is refused in one sentence.</summary>
 public class MaliciousFileTests

@@ -1,7 +1,6 @@
 using System.IO.Compression;
-using AdderNet.Checkpoints;
 
-namespace AdderNet.Tests.Checkpoints;
+namespace AdderNet.Checkpoints.Tests;
 
 /// <summary>Damaged checkpoints give a <see cref="CheckpointException"/> or valid tensors, within the memory bound.</summary>
 public class CheckpointFuzzTests

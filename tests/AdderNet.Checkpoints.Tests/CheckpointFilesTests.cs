@@ -1,7 +1,6 @@
 using System.Text;
-using AdderNet.Checkpoints;
 
-namespace AdderNet.Tests.Checkpoints;
+namespace AdderNet.Checkpoints.Tests;
 
 public sealed class CheckpointFilesTests : IDisposable
 {
@@ -16,8 +15,8 @@ public sealed class CheckpointFilesTests : IDisposable
         CheckpointFiles.Convert(official, safe);
         CheckpointFiles.Convert(safe, back);
         TensorFile expected = CheckpointFiles.ReadStateDict(official);
-        PyTorchFileTests.AssertSame(expected.Tensors, CheckpointFiles.ReadStateDict(safe).Tensors);
-        PyTorchFileTests.AssertSame(expected.Tensors, CheckpointFiles.ReadStateDict(back).Tensors);
+        TestFiles.AssertSame(expected.Tensors, CheckpointFiles.ReadStateDict(safe).Tensors);
+        TestFiles.AssertSame(expected.Tensors, CheckpointFiles.ReadStateDict(back).Tensors);
         Assert.Equal("pt", CheckpointFiles.ReadStateDict(safe).Metadata["format"]);
     }
 

@@ -1,9 +1,8 @@
 using System.Buffers.Binary;
 using System.Text;
-using AdderNet.Checkpoints;
 using CsCheck;
 
-namespace AdderNet.Tests.Checkpoints;
+namespace AdderNet.Checkpoints.Tests;
 
 public class SafetensorsTests
 {
@@ -26,7 +25,7 @@ public class SafetensorsTests
             Safetensors.Write(stream, tensors, metadata);
             stream.Position = 0;
             TensorFile read = Safetensors.Read(stream);
-            PyTorchFileTests.AssertSame(tensors, read.Tensors);
+            TestFiles.AssertSame(tensors, read.Tensors);
             Assert.Equal(metadata, read.Metadata);
         },
         iter: 500);

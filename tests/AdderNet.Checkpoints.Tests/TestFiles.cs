@@ -2,7 +2,7 @@ using System.Diagnostics;
 using System.IO.Compression;
 using System.Text;
 
-namespace AdderNet.Tests.Checkpoints;
+namespace AdderNet.Checkpoints.Tests;
 
 internal static class TestFiles
 {
@@ -62,6 +62,17 @@ internal static class TestFiles
         end.Write((short)0);
         stream.Position = 0;
         return stream;
+    }
+
+    /// <summary>Fails unless names, order, element types, shapes and every byte are the same.</summary>
+    public static void AssertSame(OrderedDictionary<string, TensorData> expected, OrderedDictionary<string, TensorData> actual)
+    {
+        Assert.Equal(expected.Keys, actual.Keys);
+        foreach ((string name, TensorData tensor) in expected)
+        {
+            Assert.Equal(tensor.ToString(), actual[name].ToString());
+            Assert.True(tensor.Data.Span.SequenceEqual(actual[name].Data.Span), name);
+        }
     }
 
     /// <summary>Runs a Python script with PyTorch; skips the test where there is none.</summary>

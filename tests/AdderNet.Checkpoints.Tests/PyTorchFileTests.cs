@@ -1,7 +1,6 @@
 using System.IO.Compression;
-using AdderNet.Checkpoints;
 
-namespace AdderNet.Tests.Checkpoints;
+namespace AdderNet.Checkpoints.Tests;
 
 public class PyTorchFileTests
 {
@@ -102,7 +101,7 @@ public class PyTorchFileTests
         using MemoryStream stream = new();
         PyTorchFile.Write(stream, tensors);
         stream.Position = 0;
-        AssertSame(tensors, PyTorchFile.Read(stream));
+        TestFiles.AssertSame(tensors, PyTorchFile.Read(stream));
     }
 
     [Fact]
@@ -131,16 +130,6 @@ public class PyTorchFileTests
         PyTorchFile.Write(stream, [new("a", TensorData.FromFloats([1, 2, 3], 3)), new("long.name", marked)]);
         int at = stream.ToArray().AsSpan().IndexOf(marked.Data.Span);
         Assert.True(at > 0 && at % 64 == 0);
-    }
-
-    internal static void AssertSame(OrderedDictionary<string, TensorData> expected, OrderedDictionary<string, TensorData> actual)
-    {
-        Assert.Equal(expected.Keys, actual.Keys);
-        foreach ((string name, TensorData tensor) in expected)
-        {
-            Assert.Equal(tensor.ToString(), actual[name].ToString());
-            Assert.True(tensor.Data.Span.SequenceEqual(actual[name].Data.Span), name);
-        }
     }
 
     internal static byte[] Bytes(ZipArchive zip, string ending)

@@ -1,6 +1,4 @@
-using AdderNet.Checkpoints;
-
-namespace AdderNet.Tests.Checkpoints;
+namespace AdderNet.Checkpoints.Tests;
 
 public class TensorDataTests
 {
