@@ -1,0 +1,54 @@
+namespace AdderNet.Graph;
+
+/// <summary>The channels of all inputs one after another; rows and columns are alike.</summary>
+public sealed record ConcatenateNode : GraphNode
+{
+    private protected override FeatureShape ShapeOf(IReadOnlyList<FeatureShape> inputs)
+    {
+        if (inputs.Count == 0 || inputs.Any(i => (i.Height, i.Width, i.IsVector) != (inputs[0].Height, inputs[0].Width, inputs[0].IsVector)))
+        {
+            throw new GraphException($"inputs of {(inputs.Count == 0 ? "nothing" : string.Join(", ", inputs))} cannot be put behind each other");
+        }
+
+        int channels = inputs.Sum(i => i.Channels);
+        return inputs[0].IsVector ? FeatureShape.Vector(channels) : inputs[0] with { Channels = channels };
+    }
+}
+
+/// <summary>A map [C, H, W] as a vector of C * H * W, in that order.</summary>
+public sealed record FlattenNode : GraphNode
+{
+    private protected override FeatureShape ShapeOf(IReadOnlyList<FeatureShape> inputs) => FeatureShape.Vector(Single(inputs).Count);
+}
+
+/// <summary>
+/// ShuffleNet's order of channels: C channels as a table of <see cref="Groups"/> rows, read by columns; output channel i * Groups + g is
+/// input channel g * (C / Groups) + i.
+/// </summary>
+public sealed record ChannelShuffleNode : GraphNode
+{
+    /// <summary>Rows of the table.</summary>
+    public required int Groups { get; init; }
+
+    private protected override FeatureShape ShapeOf(IReadOnlyList<FeatureShape> inputs) =>
+        Groups >= 1 && Single(inputs).Channels % Groups == 0
+            ? inputs[0]
+            : throw new GraphException($"{Single(inputs).Channels} channels are no multiple of its {Groups} groups");
+}
+
+/// <summary>
+/// Each channel moved by some rows and columns: output[c, y, x] = input[c, y + Rows[c], x + Columns[c]], and 0 where that lies outside.
+/// </summary>
+public sealed record ShiftNode : GraphNode
+{
+    /// <summary>Rows for each channel [C].</summary>
+    public required IReadOnlyList<int> Rows { get; init; }
+
+    /// <summary>Columns for each channel [C].</summary>
+    public required IReadOnlyList<int> Columns { get; init; }
+
+    private protected override FeatureShape ShapeOf(IReadOnlyList<FeatureShape> inputs) =>
+        Single(inputs) is { IsVector: false } map && Rows.Count == map.Channels && Columns.Count == map.Channels
+            ? map
+            : throw new GraphException($"it shifts maps of {Rows.Count} channels, not {inputs[0]}");
+}

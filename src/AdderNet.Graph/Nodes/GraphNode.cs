@@ -1,0 +1,106 @@
+using System.Text.Json.Serialization;
+using AdderNet.Checkpoints;
+
+namespace AdderNet.Graph;
+
+/// <summary>
+/// One step of a network, as it is done for one image. The kinds are the sealed records derived from it, and no others: a program that
+/// handles graphs says with a <c>switch</c> what it knows.
+/// </summary>
+[JsonPolymorphic(TypeDiscriminatorPropertyName = "kind")]
+[JsonDerivedType(typeof(InputNode), "input")]
+[JsonDerivedType(typeof(AdderNode), "adder")]
+[JsonDerivedType(typeof(ConvolutionNode), "convolution")]
+[JsonDerivedType(typeof(BinaryConvolutionNode), "binary-convolution")]
+[JsonDerivedType(typeof(LinearNode), "linear")]
+[JsonDerivedType(typeof(BatchNormNode), "batch-norm")]
+[JsonDerivedType(typeof(ReluNode), "relu")]
+[JsonDerivedType(typeof(HardTanhNode), "hard-tanh")]
+[JsonDerivedType(typeof(SigmoidNode), "sigmoid")]
+[JsonDerivedType(typeof(AddNode), "add")]
+[JsonDerivedType(typeof(MultiplyNode), "multiply")]
+[JsonDerivedType(typeof(MaxPoolNode), "max-pool")]
+[JsonDerivedType(typeof(AveragePoolNode), "average-pool")]
+[JsonDerivedType(typeof(GlobalAveragePoolNode), "global-average-pool")]
+[JsonDerivedType(typeof(ConcatenateNode), "concatenate")]
+[JsonDerivedType(typeof(FlattenNode), "flatten")]
+[JsonDerivedType(typeof(ChannelShuffleNode), "channel-shuffle")]
+[JsonDerivedType(typeof(ShiftNode), "shift")]
+public abstract record GraphNode
+{
+    private protected GraphNode()
+    {
+    }
+
+    /// <summary>Its name, which no other node of the graph has; a layer's is the one its weights have in the state_dict.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>The names of the nodes it reads.</summary>
+    public IReadOnlyList<string> Inputs { get; init; } = [];
+
+    /// <summary>The size of what it gives. <see cref="NetworkGraph"/> works it out.</summary>
+    public FeatureShape Shape { get; init; }
+
+    /// <summary>Its tensors by the names that follow its own in a state_dict, such as <c>weight</c>.</summary>
+    [JsonIgnore]
+    public virtual IEnumerable<KeyValuePair<string, TensorData>> Tensors => [];
+
+    /// <summary>The shape of what it gives, of its inputs' shapes.</summary>
+    /// <exception cref="GraphException">Inputs, attributes or tensors do not fit; the message is the end of a sentence about the node.</exception>
+    private protected abstract FeatureShape ShapeOf(IReadOnlyList<FeatureShape> inputs);
+
+    internal GraphNode WithShape(IReadOnlyDictionary<string, GraphNode> known)
+    {
+        if (string.IsNullOrEmpty(Name) || Inputs is null)
+        {
+            throw new GraphException("A node has no name or no list of inputs.");
+        }
+
+        if (Inputs.FirstOrDefault(input => input is null || !known.ContainsKey(input)) is { } missing)
+        {
+            throw new GraphException($"The node '{Shown(Name)}' reads '{Shown(missing)}', which does not stand before it.");
+        }
+
+        try
+        {
+            FeatureShape shape = ShapeOf([.. Inputs.Select(input => known[input].Shape)]);
+            if (!shape.IsValid)
+            {
+                throw new GraphException($"its output of {shape} is empty or too large");
+            }
+
+            return Shape == default || Shape == shape
+                ? this with { Shape = shape }
+                : throw new GraphException($"it gives {shape}, not {Shape}");
+        }
+        catch (Exception e) when (e is GraphException or OverflowException)
+        {
+            throw new GraphException($"The node '{Shown(Name)}' does not fit: {(e is GraphException ? e.Message : "its sizes are too large")}.", e);
+        }
+    }
+
+    internal static void Check(TensorData tensor, string name, params ReadOnlySpan<long> shape)
+    {
+        if (!tensor.Shape.SequenceEqual(shape))
+        {
+            throw new GraphException($"its {name} is {tensor}, not [{string.Join(", ", shape.ToArray())}]");
+        }
+    }
+
+    private protected static FeatureShape Single(IReadOnlyList<FeatureShape> inputs) =>
+        inputs is [FeatureShape input] ? input : throw new GraphException($"it takes one input, not {inputs.Count}");
+
+    private protected static string Shown(string name) => NetworkGraph.Shown(name);
+}
+
+/// <summary>Stands for what the network is given.</summary>
+public sealed record InputNode : GraphNode
+{
+    /// <summary>An input of a shape.</summary>
+    /// <param name="name">Its name.</param>
+    /// <param name="shape">Its size for one image.</param>
+    public static InputNode Of(string name, FeatureShape shape) => new() { Name = name, Shape = shape };
+
+    private protected override FeatureShape ShapeOf(IReadOnlyList<FeatureShape> inputs) =>
+        inputs.Count == 0 ? Shape : throw new GraphException("it is an input and reads nothing");
+}
