@@ -25,16 +25,45 @@ public static class AdderKernel
         ArgumentNullException.ThrowIfNull(filters);
         Check(shape, x.Length, y.Length);
         filters.Check(shape);
-        Length(epilogue.Mean.Length, epilogue.Mean.IsEmpty ? 0 : shape.O, nameof(epilogue));
-        Length(epilogue.Scale.Length, epilogue.Scale.IsEmpty ? 0 : shape.O, nameof(epilogue));
-        Length(epilogue.Shift.Length, epilogue.Shift.IsEmpty ? 0 : shape.O, nameof(epilogue));
-        Length(epilogue.Residual.Length, epilogue.Residual.IsEmpty ? 0 : shape.YLength, nameof(epilogue));
+        Check(shape, epilogue);
         fixed (float* px = x, py = y)
         {
             ForwardKernel.Run(shape, filters.Layout, px, null, filters.Data, py, epilogue);
         }
 
         GC.KeepAlive(filters);
+    }
+
+    /// <summary>Y = -sum |X - F| over each window (equation 2) of planes, with only the work that the inputs' range leaves, and an epilogue.</summary>
+    /// <param name="shape">Sizes of the layer.</param>
+    /// <param name="x">Input [N, C, H, W]: planes, not channels-last.</param>
+    /// <param name="taps">The layer's filters, packed for its inputs' range. Inputs outside it cost time, not correctness.</param>
+    /// <param name="y">Output [N, O, OutH, OutW]; overwritten. May not overlap the input or the epilogue's residual.</param>
+    /// <param name="epilogue">What is done with each output element before it is written, its residual in planes, too; by default nothing.</param>
+    /// <param name="workspace">Threads and memory of this call; null for the process's (<see cref="KernelThreads"/>) and the calling thread's.</param>
+    /// <exception cref="ArgumentException">A span's length is not what the shape says, or the taps were packed for another layer.</exception>
+    /// <exception cref="InvalidOperationException">The workspace is in another call.</exception>
+    public static unsafe void Forward(
+        AdderShape shape, ReadOnlySpan<float> x, PackedTaps taps, Span<float> y, AdderEpilogue epilogue = default, KernelWorkspace? workspace = null)
+    {
+        ArgumentNullException.ThrowIfNull(taps);
+        Check(shape, x.Length, y.Length);
+        taps.Check(shape);
+        Check(shape, epilogue);
+        workspace?.Enter();
+        try
+        {
+            fixed (float* px = x, py = y)
+            {
+                PlaneForwardKernel.Run(shape, taps, px, py, epilogue, workspace);
+            }
+        }
+        finally
+        {
+            workspace?.Leave();
+        }
+
+        GC.KeepAlive(taps);
     }
 
     /// <summary>The forward pass in vectors of a given width rather than the processor's best.</summary>
@@ -118,6 +147,14 @@ public static class AdderKernel
         shape.Validate();
         Length(x, shape.XLength, nameof(x));
         Length(y, shape.YLength, nameof(y));
+    }
+
+    private static void Check(AdderShape shape, in AdderEpilogue epilogue)
+    {
+        Length(epilogue.Mean.Length, epilogue.Mean.IsEmpty ? 0 : shape.O, nameof(epilogue));
+        Length(epilogue.Scale.Length, epilogue.Scale.IsEmpty ? 0 : shape.O, nameof(epilogue));
+        Length(epilogue.Shift.Length, epilogue.Shift.IsEmpty ? 0 : shape.O, nameof(epilogue));
+        Length(epilogue.Residual.Length, epilogue.Residual.IsEmpty ? 0 : shape.YLength, nameof(epilogue));
     }
 
     internal static void Length(int actual, int expected, string name)

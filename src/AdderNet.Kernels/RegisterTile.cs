@@ -78,6 +78,90 @@ internal readonly struct Tile1x2 : ITileSize
     public static int Vectors => 2;
 }
 
+internal readonly struct Vectors1 : ITileSize
+{
+    public static int Rows => 1;
+
+    public static int Vectors => 1;
+}
+
+internal readonly struct Vectors2 : ITileSize
+{
+    public static int Rows => 1;
+
+    public static int Vectors => 2;
+}
+
+internal readonly struct Vectors3 : ITileSize
+{
+    public static int Rows => 1;
+
+    public static int Vectors => 3;
+}
+
+internal readonly struct Vectors4 : ITileSize
+{
+    public static int Rows => 1;
+
+    public static int Vectors => 4;
+}
+
+internal readonly struct Vectors5 : ITileSize
+{
+    public static int Rows => 1;
+
+    public static int Vectors => 5;
+}
+
+internal readonly struct Vectors6 : ITileSize
+{
+    public static int Rows => 1;
+
+    public static int Vectors => 6;
+}
+
+internal readonly struct Vectors7 : ITileSize
+{
+    public static int Rows => 1;
+
+    public static int Vectors => 7;
+}
+
+internal readonly struct Vectors8 : ITileSize
+{
+    public static int Rows => 1;
+
+    public static int Vectors => 8;
+}
+
+internal readonly struct Vectors9 : ITileSize
+{
+    public static int Rows => 1;
+
+    public static int Vectors => 9;
+}
+
+internal readonly struct Vectors10 : ITileSize
+{
+    public static int Rows => 1;
+
+    public static int Vectors => 10;
+}
+
+internal readonly struct Vectors11 : ITileSize
+{
+    public static int Rows => 1;
+
+    public static int Vectors => 11;
+}
+
+internal readonly struct Vectors12 : ITileSize
+{
+    public static int Rows => 1;
+
+    public static int Vectors => 12;
+}
+
 /// <summary>Which form of a sum an inner loop computes.</summary>
 internal interface IForm
 {

@@ -35,7 +35,22 @@ internal sealed unsafe class Scratch
     /// <summary>Memory for one kernel call, shared with its tasks, valid until this thread's next call.</summary>
     public static void* ForCall(nint bytes) => (ofCall ??= new Scratch()).Get((nuint)bytes);
 
-    private void* Get(nuint bytes)
+    /// <summary>Gives the calling thread other memory and takes what it had.</summary>
+    public static void Exchange(ref Scratch? task, ref Scratch? call)
+    {
+        (ofTask, task) = (task, ofTask);
+        (ofCall, call) = (call, ofCall);
+    }
+
+    /// <summary>Frees what the calling thread holds.</summary>
+    public static void FreeThreads()
+    {
+        ofTask?.Free();
+        ofCall?.Free();
+    }
+
+    /// <summary>So many bytes at least, valid until the next call.</summary>
+    public void* Get(nuint bytes)
     {
         if (bytes > size)
         {
@@ -49,7 +64,8 @@ internal sealed unsafe class Scratch
         return memory;
     }
 
-    private void Free()
+    /// <summary>Gives the memory back; the next call asks for its own again.</summary>
+    public void Free()
     {
         NativeMemory.AlignedFree(memory);
         Interlocked.Add(ref total, -(long)size);

@@ -64,6 +64,24 @@ internal static class Layers
         return values;
     }
 
+    /// <summary>Images [channels, pixels] as [pixels, channels].</summary>
+    public static float[] ToChannelsLast(float[] planes, int channels, int pixels) => Transposed(planes, channels, pixels);
+
+    /// <summary>Images [pixels, channels] as [channels, pixels].</summary>
+    public static float[] ToPlanes(float[] channelsLast, int channels, int pixels) => Transposed(channelsLast, pixels, channels);
+
+    private static float[] Transposed(float[] from, int rows, int columns)
+    {
+        float[] to = new float[from.Length];
+        for (int i = 0; i < from.Length; i++)
+        {
+            int image = i / (rows * columns), row = i / columns % rows, column = i % columns;
+            to[(image * columns + column) * rows + row] = from[i];
+        }
+
+        return to;
+    }
+
     /// <summary>For each output, sum(|a| + |b|) over its window: what its error is measured by.</summary>
     public static float[] Magnitudes(AdderShape shape, float[] x, float[] filters)
     {

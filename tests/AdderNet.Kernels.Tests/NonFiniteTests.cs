@@ -63,7 +63,7 @@ public class NonFiniteTests
     }
 
     /// <summary>Ordinary values with some special ones among them: none in one array of three, one or a tenth in the others.</summary>
-    private static float[] Spoiled(int count, int seed, int kinds = 7)
+    internal static float[] Spoiled(int count, int seed, int kinds = 7)
     {
         float[] values = Layers.Random(count, seed);
         Random random = new(seed);
