@@ -2,6 +2,7 @@ using System.Reflection;
 using System.Runtime.InteropServices;
 using AdderNet.Checkpoints;
 using AdderNet.Data;
+using AdderNet.Reproduction;
 using AdderNet.Training;
 
 namespace AdderNet.Cli;
@@ -39,7 +40,7 @@ internal static class Failure
     /// <summary>What to say of an exception that is the user's to solve; null for one that is ours.</summary>
     private static string? Sentence(Exception e) => e switch
     {
-        CliException or DataException or TrainingException or CheckpointException or DllNotFoundException => OneLine(e.Message),
+        CliException or DataException or TrainingException or CheckpointException or OtherRunException or DllNotFoundException => WithHint(e),
         UnauthorizedAccessException => $"{OneLine(e.Message)} Choose a place where you may read and write.",
         IOException => OneLine(e.Message),
         OutOfMemoryException => "there is not enough memory; use a smaller --batch-size or a smaller model.",
@@ -48,6 +49,12 @@ internal static class Failure
             "there is not enough memory; use a smaller --batch-size or a smaller model.",
         _ => null,
     };
+
+    private static string WithHint(Exception e)
+    {
+        string problem = OneLine(e.Message);
+        return Hints.For(e) is { Length: > 0 } hint ? $"{problem.TrimEnd('.')}{hint}." : problem;
+    }
 
     private static string OneLine(string message) =>
         message.Split('\n', 2)[0].Trim();

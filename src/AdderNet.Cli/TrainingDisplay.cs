@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using AdderNet.Reproduction;
 using AdderNet.Training;
 
 namespace AdderNet.Cli;

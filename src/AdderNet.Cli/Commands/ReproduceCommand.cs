@@ -1,5 +1,5 @@
 using System.CommandLine;
-using AdderNet.Cli.Reproduce;
+using AdderNet.Reproduction;
 using Spectre.Console;
 
 namespace AdderNet.Cli.Commands;
@@ -15,8 +15,9 @@ internal sealed class ReproduceCommand
     private readonly Option<int?> threads = CommonOptions.Threads();
     private readonly Option<string?> output = new("--out") { HelpName = "DIR", Description = "Folder of the experiment; reproduction/NAME by default" };
     private readonly Host host;
+    private readonly ExperimentDisplay display;
 
-    private ReproduceCommand(Host host) => this.host = host;
+    private ReproduceCommand(Host host) => (this.host, display) = (host, new ExperimentDisplay(host));
 
     public static Command Create(Host host)
     {
@@ -61,7 +62,7 @@ internal sealed class ReproduceCommand
         Threads.Use(options.Threads);
         try
         {
-            if (new ExperimentRunner(host, experiment, options, Command(experiment, options)).Run(interrupt.Token))
+            if (new ExperimentRunner(display, experiment, options, Command(experiment, options)).Run(interrupt.Token))
             {
                 return ExitCode.Success;
             }
@@ -113,7 +114,7 @@ internal sealed class ReproduceCommand
         int count = arguments.GetValue(threads) ?? Environment.ProcessorCount;
         Threads.Use(count);
         TimeEstimate estimate = new(count);
-        Measuring.Show(host, estimate, plans.SelectMany(p => p.Runs), cancel);
+        display.Measure(estimate, plans.SelectMany(p => p.Runs), cancel);
         Table table = new Table().Border(TableBorder.Horizontal).AddColumns("Name", "What it is", "In the paper", "Epochs", "Runs", "Time here");
         foreach (var (experiment, options, runs) in plans)
         {

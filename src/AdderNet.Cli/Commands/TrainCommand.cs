@@ -1,5 +1,6 @@
 using System.CommandLine;
 using AdderNet.Data;
+using AdderNet.Reproduction;
 using AdderNet.Training;
 
 namespace AdderNet.Cli.Commands;

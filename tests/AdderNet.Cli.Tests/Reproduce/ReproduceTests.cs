@@ -1,6 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
-using AdderNet.Cli.Reproduce;
+using AdderNet.Reproduction;
 
 namespace AdderNet.Cli.Tests.Reproduce;
 
