@@ -19,7 +19,7 @@ internal sealed class CommandLine
         root = new CliCommand(
             Host.CommandName,
             "AdderNet: networks that add instead of multiply. Trains, evaluates and inspects them.",
-            "train # train an AdderNet on Fashion-MNIST: the place to start",
+            "train # train an AdderNet on MNIST in about a minute: the place to start",
             "train --model resnet20 --data cifar10 # the paper's recipe for a model and a data set",
             "reproduce --list # the paper's tables and figures, and how long each takes here",
             "predict photo.png # the classes of a picture, by the newest run",

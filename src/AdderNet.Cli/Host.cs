@@ -9,7 +9,9 @@ namespace AdderNet.Cli;
 internal sealed record Host(TextWriter Out, TextWriter Error, IAnsiConsole? Live)
 {
     /// <summary>What users type to start this program; the wrapper in the repository's root says so.</summary>
-    public static string CommandName => Environment.GetEnvironmentVariable("ADDERNET_COMMAND") is { Length: > 0 } name ? name : "addernet";
+    public static string CommandName => Environment.GetEnvironmentVariable("ADDERNET_COMMAND") is { Length: > 0 } name
+        ? name.Contains(' ', StringComparison.Ordinal) ? $"\"{name}\"" : name
+        : "addernet";
 
     /// <summary>The console of this process; live unless its output is redirected, or the terminal or the user (TERM=dumb, CI) says no.</summary>
     public static Host OfThisProcess()

@@ -75,7 +75,7 @@ internal static class DataCache
         {
             string names = string.Join(", ", files.Select(f => f.Name));
             throw new DataException(
-                $"{title}'s {file.Name} could not be downloaded ({e.Message}); check the network and run again, " +
+                $"{title}'s {file.Name} could not be downloaded ({e.Message}); run again when that is mended, " +
                 (package is null ? "" : $"install Debian's {package}, ") +
                 $"or get {names} from {string.Join(" or ", file.Urls.Select(Parent).Distinct())} and put {(files.Count == 1 ? "it" : "them")} into {folder}.", e);
         }

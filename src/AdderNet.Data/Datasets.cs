@@ -5,25 +5,23 @@ public static class Datasets
 {
     private static readonly string[] CifarTrain = [.. Enumerable.Range(1, 5).Select(i => $"cifar-10-batches-bin/data_batch_{i}.bin")];
 
-    private static readonly string[] MnistMirrors =
-        ["https://ossci-datasets.s3.amazonaws.com/mnist/", "https://storage.googleapis.com/cvdf-datasets/mnist/"];
-
     private static readonly string[] FashionMirrors =
     [
         "https://github.com/zalandoresearch/fashion-mnist/raw/master/data/fashion/",
         "http://fashion-mnist.s3-website.eu-central-1.amazonaws.com/",
     ];
 
-    private static readonly IdxSource Mnist = new(
-        new("mnist", "MNIST", 1, 28, 28, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"], 60_000, 10_000, true, "http://yann.lecun.com/exdb/mnist/"),
+    internal static readonly IdxSource Mnist = new(
+        new("mnist", "MNIST", 1, 28, 28, ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"], 60_000, 10_000, false, "comes with addernet"),
         Folders: ["", "mnist", "MNIST/raw", "MNIST", "raw"],
         Package: null,
-        IdxFiles("train", MnistMirrors, 60_000,
+        IdxFiles("train", [], 60_000,
             "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db", "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5"),
-        IdxFiles("t10k", MnistMirrors, 10_000,
-            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7", "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"));
+        IdxFiles("t10k", [], 10_000,
+            "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7", "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2"),
+        Embedded: true);
 
-    internal static readonly IdxSource FashionMnist = new(
+    private static readonly IdxSource FashionMnist = new(
         new("fashion-mnist", "Fashion-MNIST", 1, 28, 28,
             ["T-shirt/top", "Trouser", "Pullover", "Dress", "Coat", "Sandal", "Shirt", "Sneaker", "Bag", "Ankle boot"],
             60_000, 10_000, true, "https://github.com/zalandoresearch/fashion-mnist"),
@@ -91,9 +89,9 @@ public static class Datasets
     /// <param name="train">The training images, or the test images.</param>
     /// <param name="dataDir">
     /// The user's folder, which holds the official files directly or in the customary subfolder (such as mnist or
-    /// cifar-10-batches-bin), zipped or not; for CIFAR also the path of the official archive. Null looks where the
-    /// system's packages install, then in the cache folder (ADDERNET_CACHE, else addernet in the user's cache folder),
-    /// downloading what is missing and checking every file's SHA-256.
+    /// cifar-10-batches-bin), zipped or not; for CIFAR also the path of the official archive. Null takes MNIST from this assembly; for
+    /// others it looks where the system's packages install, then in the cache folder (ADDERNET_CACHE, else addernet in the user's
+    /// cache folder), downloading what is missing and checking every file's SHA-256.
     /// </param>
     /// <param name="progress">Hears of downloads.</param>
     /// <param name="cancellation">Stops; an interrupted download continues the next time.</param>

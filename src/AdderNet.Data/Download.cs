@@ -11,9 +11,11 @@ internal static class Download
 {
     private const int Attempts = 4;
 
+    private static readonly TimeSpan ConnectPatience = TimeSpan.FromSeconds(20);
+
     private static readonly HttpClient Client = new(new SocketsHttpHandler
     {
-        ConnectTimeout = TimeSpan.FromSeconds(20),
+        ConnectTimeout = ConnectPatience,
         // The bytes as they are published: the hash is over these.
         AutomaticDecompression = DecompressionMethods.None,
     })
@@ -28,7 +30,7 @@ internal static class Download
     public static async Task Fetch(OfficialFile file, string path, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
     {
         string part = path + ".part";
-        DownloadException? first = null;
+        List<DownloadException> failures = [];
         foreach (string url in file.Urls)
         {
             try
@@ -39,12 +41,11 @@ internal static class Download
             }
             catch (DownloadException e)
             {
-                // The preferred mirror's failure is the one worth telling.
-                first ??= e;
+                failures.Add(e);
             }
         }
 
-        throw first!;
+        throw new DownloadException(string.Join("; ", failures.Select(e => e.Message)), failures[0]);
     }
 
     private static async Task FetchFrom(
@@ -73,7 +74,7 @@ internal static class Download
                 // A server that got somewhere deserves another attempt; what has arrived is kept in any case.
                 if (attempt >= Attempts || Length(part) <= before)
                 {
-                    throw new DownloadException($"{new Uri(url).Host}: {DataFile.OneLine(e).TrimEnd('.')}", e);
+                    throw new DownloadException(NetworkFailure.Describe(new Uri(url), e), e);
                 }
             }
         }
@@ -102,6 +103,11 @@ internal static class Download
                 return true;
             }
 
+            if (response.StatusCode == HttpStatusCode.ProxyAuthenticationRequired)
+            {
+                throw new DownloadException($"{request.RequestUri!.Host}: {NetworkFailure.ProxyWantsPassword(request.RequestUri)}");
+            }
+
             if (!response.IsSuccessStatusCode)
             {
                 throw new DownloadException($"{url} answered {(int)response.StatusCode} {response.ReasonPhrase}");
@@ -123,9 +129,10 @@ internal static class Download
 
             return resumed;
         }
-        catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
+        catch (OperationCanceledException e) when (!cancellation.IsCancellationRequested)
         {
-            throw new TimeoutException($"no answer for {Patience.TotalSeconds:0} seconds");
+            TimeSpan waited = patience.IsCancellationRequested ? Patience : ConnectPatience;
+            throw new TimeoutException($"no answer for {waited.TotalSeconds:0} seconds", e);
         }
     }
 

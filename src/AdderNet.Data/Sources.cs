@@ -1,34 +1,31 @@
 namespace AdderNet.Data;
 
-/// <summary>Where an IDX data set's files are: in a folder of the user's, in a system package, or on the network.</summary>
+/// <summary>Where an IDX data set's files are: in a folder of the user's, within this assembly, in a system package, or on the network.</summary>
 /// <param name="Info">The data set.</param>
 /// <param name="Folders">Customary places within a user's folder.</param>
 /// <param name="Package">A system package with the files; null where there is none.</param>
 /// <param name="Train">Images and labels of the training split.</param>
 /// <param name="Test">Images and labels of the test split.</param>
-internal sealed record IdxSource(DatasetInfo Info, string[] Folders, SystemPackage? Package, OfficialFile[] Train, OfficialFile[] Test)
+/// <param name="Embedded">Whether the files are resources of this assembly.</param>
+internal sealed record IdxSource(
+    DatasetInfo Info, string[] Folders, SystemPackage? Package, OfficialFile[] Train, OfficialFile[] Test, bool Embedded = false)
 {
     public Dataset Open(bool train, string? dataDir, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
     {
         OfficialFile[] files = train ? Train : Test;
-        IReadOnlyList<string> paths = dataDir is not null ? InUserFolder(files, dataDir) : InPackage(files) ?? InCache(files, progress, cancellation);
+        if (dataDir is null && Embedded)
+        {
+            using Stream images = Resource(files[0]), labels = Resource(files[1]);
+            return IdxDataset.Load(Info, images, files[0].Name, labels, files[1].Name);
+        }
+
+        IReadOnlyList<string> paths = dataDir is not null ? InUserFolder(files, dataDir)
+            : InPackage(files) ?? DataCache.Ensure(Info.Title, DataCache.Folder(Info.Name), files, progress, cancellation, Package?.Name);
         return IdxDataset.Load(Info, paths[0], paths[1]);
     }
 
-    private IReadOnlyList<string> InCache(OfficialFile[] files, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
-    {
-        string folder = DataCache.Folder(Info.Name);
-        try
-        {
-            Package?.Unpack([.. Train, .. Test], folder, cancellation);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            throw new DataException($"{Info.Title} could not be written to {folder}: {DataFile.OneLine(e).TrimEnd('.')}; make room or set ADDERNET_CACHE to another folder.", e);
-        }
-
-        return DataCache.Ensure(Info.Title, folder, files, progress, cancellation, Package?.Name);
-    }
+    /// <summary>A file that is within this assembly, as it is published: zipped.</summary>
+    internal static Stream Resource(OfficialFile file) => typeof(IdxSource).Assembly.GetManifestResourceStream(file.Name)!;
 
     private string[]? InPackage(OfficialFile[] files)
     {

@@ -32,7 +32,7 @@ public sealed record Recipe
     public LayerKind Layers { get; init; } = LayerKind.Adder;
 
     /// <summary>The data set's name, one of <c>Datasets.All</c>.</summary>
-    public string Dataset { get; init; } = "fashion-mnist";
+    public string Dataset { get; init; } = "mnist";
 
     /// <summary>Passes over the training images.</summary>
     public int Epochs { get; init; } = 50;

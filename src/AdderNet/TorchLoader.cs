@@ -11,8 +11,8 @@ namespace AdderNet;
 /// </summary>
 /// <remarks>
 /// libLibTorchSharp.so asks for symbol version GLIBCXX_3.4.32 only for a symbol that nothing calls. Where the system has
-/// no such version the loader refuses the whole library. Then, and only then, a copy whose request is marked weak is written to the
-/// user's cache folder and loaded instead. The package folder is never touched.
+/// no such version the loader refuses the whole library. Then, and only then, a copy whose request is marked weak is loaded instead,
+/// from memory where the kernel has files in memory. The package folder is never touched.
 /// </remarks>
 public static class TorchLoader
 {
@@ -53,12 +53,7 @@ public static class TorchLoader
             NativeLibrary.TryLoad(FindNeeded(assembly, folder, needed), out _);
         }
 
-        string copy = WriteToCache(patched);
-        return NativeLibrary.TryLoad(copy, out nint handle)
-            ? handle
-            : throw new DllNotFoundException(
-                $"TorchSharp's native library asks for GLIBCXX_3.4.32, which this system's libstdc++ lacks, and the adapted copy {copy} " +
-                "does not load either; install a newer libstdc++6 (GCC 13) or run on Debian 12, Ubuntu 22.04 or later.");
+        return PatchedLibrary.Load(patched, FileName);
     }
 
     private static string FindNeeded(Assembly assembly, string folder, string file) =>
@@ -70,42 +65,5 @@ public static class TorchLoader
             .Split(Path.PathSeparator, StringSplitOptions.RemoveEmptyEntries);
         string[] roots = [.. listed, AppContext.BaseDirectory, Path.GetDirectoryName(assembly.Location) ?? ""];
         return roots.SelectMany(r => new[] { r, Path.Combine(r, "runtimes", RuntimeInformation.RuntimeIdentifier, "native") });
-    }
-
-    /// <summary>Writes the library under the user's cache folder, or, where that can't be written, under a fresh temporary one.</summary>
-    private static string WriteToCache(byte[] library)
-    {
-        try
-        {
-            return Write(Directory.CreateDirectory(Path.Combine(UserCache.Folder, "native")), library);
-        }
-        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
-        {
-            return Write(Directory.CreateTempSubdirectory("addernet-"), library);
-        }
-    }
-
-    private static string Write(DirectoryInfo folder, byte[] library)
-    {
-        string path = Path.Combine(folder.FullName, FileName);
-        if (File.Exists(path) && File.ReadAllBytes(path).AsSpan().SequenceEqual(library))
-        {
-            return path;
-        }
-
-        // Several programs may start at once: each writes its own file, and the rename makes one of them the copy.
-        string temporary = Path.Combine(folder.FullName, Path.GetRandomFileName());
-        try
-        {
-            File.WriteAllBytes(temporary, library);
-            File.Move(temporary, path, overwrite: true);
-        }
-        catch
-        {
-            File.Delete(temporary);
-            throw;
-        }
-
-        return path;
     }
 }

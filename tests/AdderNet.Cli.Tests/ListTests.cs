@@ -82,11 +82,13 @@ public class ListTests
 
     [Theory]
     [InlineData("--data mnist", "lenet5-bn", "mnist")]
+    [InlineData("--data fashion-mnist", "lenet5-bn", "fashion-mnist")]
+    [InlineData("--data cifar10", "resnet20", "cifar10")]
     [InlineData("--data cifar100", "resnet20", "cifar100")]
     [InlineData("--data imagefolder", "resnet18", "imagefolder")]
     [InlineData("--model resnet32", "resnet32", "cifar10")]
-    [InlineData("--model lenet++", "lenet++", "fashion-mnist")]
-    [InlineData("--layers cnn", "lenet5-bn", "fashion-mnist")]
+    [InlineData("--model lenet++", "lenet++", "mnist")]
+    [InlineData("--layers cnn", "lenet5-bn", "mnist")]
     public void A_model_or_a_data_set_alone_gets_its_usual_partner(string arguments, string model, string data)
     {
         JsonElement recipe = Json(["train", "--print-recipe", .. arguments.Split(' ')]);

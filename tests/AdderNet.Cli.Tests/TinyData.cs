@@ -3,7 +3,7 @@ using SkiaSharp;
 
 namespace AdderNet.Cli.Tests;
 
-/// <summary>A small data set in Fashion-MNIST's layout that a small network learns at once: each class lights up its own stripe.</summary>
+/// <summary>A small data set in MNIST's layout that a small network learns at once: each class lights up its own stripe.</summary>
 internal static class TinyData
 {
     private const int Side = 28;

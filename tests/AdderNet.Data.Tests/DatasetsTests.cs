@@ -1,3 +1,6 @@
+using System.IO.Compression;
+using System.Security.Cryptography;
+
 namespace AdderNet.Data.Tests;
 
 public class DatasetsTests
@@ -22,6 +25,31 @@ public class DatasetsTests
         Assert.Equal([10, 10, 10, 100, 0], Datasets.All.Select(info => info.Classes));
         Assert.All(Datasets.All, info => Assert.Equal(info.Classes, info.ClassNames.Distinct().Count()));
         Assert.Equal(Datasets.Find("cifar100").ClassNames.Order(StringComparer.Ordinal), Datasets.Find("cifar100").ClassNames);
+    }
+
+    [Fact]
+    public void The_MNIST_that_comes_along_is_the_published_one_and_asks_for_nothing()
+    {
+        foreach (OfficialFile file in (OfficialFile[])[.. Datasets.Mnist.Train, .. Datasets.Mnist.Test])
+        {
+            using Stream zipped = IdxSource.Resource(file);
+            using GZipStream content = new(zipped, CompressionMode.Decompress);
+            Assert.Equal(file.Sha256, Convert.ToHexStringLower(SHA256.HashData(content)));
+        }
+
+        Dataset train = Datasets.Open("mnist", train: true), test = Datasets.Open("mnist", train: false);
+        Assert.Equal((60_000, 10_000), (train.Count, test.Count));
+        Assert.Equal([7, 2, 1, 0, 4, 1, 4, 9, 5, 9], test.Labels[..10].ToArray());
+        Assert.True(File.Exists(Path.Combine(AppContext.BaseDirectory, "Mnist", "LICENSE.md")));
+    }
+
+    [Fact]
+    public void Debians_Fashion_MNIST_is_read_from_where_its_package_has_put_it()
+    {
+        Assert.SkipUnless(Directory.Exists("/usr/share/datasets/fashion-mnist"), "Debian's dataset-fashion-mnist is not installed");
+        var offline = new Progress(_ => Assert.Fail("it was to be downloaded"));
+        Assert.Equal(60_000, Datasets.Open("fashion-mnist", train: true, progress: offline).Count);
+        Assert.Equal(10_000, Datasets.Open("fashion-mnist", train: false, progress: offline).Count);
     }
 
     [Fact]

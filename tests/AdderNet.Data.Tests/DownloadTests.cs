@@ -1,6 +1,9 @@
 using System.Net;
+using System.Net.Security;
 using System.Net.Sockets;
+using System.Security.Authentication;
 using System.Security.Cryptography;
+using System.Security.Cryptography.X509Certificates;
 
 namespace AdderNet.Data.Tests;
 
@@ -42,7 +45,7 @@ public sealed class DownloadTests : IDisposable
     public void A_server_that_always_breaks_off_is_given_up_and_what_arrived_serves_the_next_run()
     {
         using var server = new TinyServer(Archive) { CutAfter = number => number < 4 ? 10_000 : null };
-        Refused.Says(() => Ensure(server.Url), "127.0.0.1", "broke off after 40,000 bytes", "check the network and run again");
+        Refused.Says(() => Ensure(server.Url), "127.0.0.1", "broke off after 40,000 bytes", "run again when that is mended");
         Assert.Equal(40_000, new FileInfo(folder["cifar-10-binary.tar.gz.part"]).Length);
         Assert.Equal(Archive, File.ReadAllBytes(Ensure(server.Url)));
         Assert.Equal(40_000, server.Ranges[^1]);
@@ -100,14 +103,14 @@ public sealed class DownloadTests : IDisposable
     }
 
     [Fact]
-    public void A_mirror_helps_out_and_the_first_servers_fault_is_the_one_told()
+    public void A_mirror_helps_out_and_where_none_does_each_ones_fault_is_told()
     {
         using var bad = new TinyServer(Archive) { Status = "404 Not Found" };
         using var good = new TinyServer(Archive);
         Assert.Equal(Archive, File.ReadAllBytes(Ensure(bad.Url, good.Url)));
         File.Delete(folder["cifar-10-binary.tar.gz"]);
         good.Status = "503 Busy";
-        Refused.Says(() => Ensure(bad.Url, good.Url), "answered 404 Not Found");
+        Refused.Says(() => Ensure(bad.Url, good.Url), $"{bad.Url} answered 404 Not Found; {good.Url} answered 503 Busy");
     }
 
     [Fact]
@@ -128,7 +131,68 @@ public sealed class DownloadTests : IDisposable
         int port = ((IPEndPoint)probe.LocalEndpoint).Port;
         probe.Stop();
         Refused.Says(() => Ensure($"http://127.0.0.1:{port}/data/file"), "CIFAR-10's cifar-10-binary.tar.gz could not be downloaded",
-            "127.0.0.1", $"get cifar-10-binary.tar.gz from http://127.0.0.1:{port}/data/", $"put it into {folder.Path}");
+            "127.0.0.1: no connection (Connection refused)", "without a proxy", $"get cifar-10-binary.tar.gz from http://127.0.0.1:{port}/data/", $"put it into {folder.Path}");
+    }
+
+    [Fact]
+    public void A_name_that_is_not_found_is_told_with_whether_a_proxy_was_asked() =>
+        Refused.Says(() => Ensure("https://no-such-host.invalid/data/file"), "no-such-host.invalid: the name is not found (DNS)", "HTTPS_PROXY is not set");
+
+    [Fact]
+    public async Task A_certificate_that_is_not_trusted_is_told()
+    {
+        using var key = RSA.Create(2048);
+        using X509Certificate2 self = new CertificateRequest("CN=localhost", key, HashAlgorithmName.SHA256, RSASignaturePadding.Pkcs1)
+            .CreateSelfSigned(DateTimeOffset.Now.AddDays(-1), DateTimeOffset.Now.AddDays(1));
+        using var listener = new TcpListener(IPAddress.Loopback, 0);
+        listener.Start();
+        Task server = Task.Run(async () =>
+        {
+            using TcpClient client = await listener.AcceptTcpClientAsync();
+            await using var stream = new SslStream(client.GetStream());
+            try
+            {
+                await stream.AuthenticateAsServerAsync(self);
+                stream.ReadByte();
+            }
+            catch (Exception e) when (e is AuthenticationException or IOException)
+            {
+                // The client goes away, as it should.
+            }
+        });
+        Refused.Says(() => Ensure($"https://localhost:{((IPEndPoint)listener.LocalEndpoint).Port}/data/file"), "localhost: its certificate was not accepted", "proxy that inspects traffic");
+        await server;
+    }
+
+    [Theory]
+    [InlineData("http", "http_proxy")]
+    [InlineData("https", "HTTPS_PROXY")]
+    public void A_proxy_that_wants_a_password_is_named(string scheme, string variable)
+    {
+        using var proxy = new TinyServer([]) { Status = "407 Proxy Authentication Required" };
+        string address = new Uri(proxy.Url).GetLeftPart(UriPartial.Authority);
+        using var process = new SecondProcess(folder.Path, $"{scheme}://data.example/file", Official(), (variable, address));
+        string says = process.WaitFor("refused");
+        Assert.Contains($"data.example: the proxy {address} wants a user and a password (407); give them in {variable}", says, StringComparison.Ordinal);
+        Assert.Contains($"into {folder["cifar10"]}", says, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_proxy_that_is_not_there_is_named_without_its_password()
+    {
+        using var process = new SecondProcess(folder.Path, "https://data.example/file", Official(), ("HTTPS_PROXY", "http://someone:secret@127.0.0.1:1"));
+        string says = process.WaitFor("refused");
+        Assert.Contains("through the proxy http://127.0.0.1:1", says, StringComparison.Ordinal);
+        Assert.DoesNotContain("secret", says, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_disk_that_fills_up_is_told_with_the_folder()
+    {
+        using TinyMount disk = new(folder["disk"], "size=64k");
+        using var server = new TinyServer(Archive);
+        Refused.Says(() => DataCache.Ensure("CIFAR-10", folder["disk"], [Official(server.Url)], null, default),
+            $"could not be written to {folder["disk"]}: No space left on device", "make room or set ADDERNET_CACHE");
     }
 
     [Fact]

@@ -15,7 +15,7 @@ internal sealed class SecondProcess : IDisposable
     private readonly Process process;
     private readonly List<string> lines = [];
 
-    public SecondProcess(string cache, string url, OfficialFile archive)
+    public SecondProcess(string cache, string url, OfficialFile archive, params (string Name, string Value)[] environment)
     {
         var start = new ProcessStartInfo(Environment.ProcessPath!) { RedirectStandardOutput = true, UseShellExecute = false };
         if (Path.GetFileNameWithoutExtension(Environment.ProcessPath!).Equals("dotnet", StringComparison.OrdinalIgnoreCase))
@@ -25,6 +25,11 @@ internal sealed class SecondProcess : IDisposable
 
         start.Environment[Variable] = $"{url}|{archive.Bytes}|{archive.Sha256}";
         start.Environment["ADDERNET_CACHE"] = cache;
+        foreach ((string name, string value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
         process = Process.Start(start)!;
         process.OutputDataReceived += (_, line) =>
         {

@@ -22,6 +22,46 @@ public class TorchLoaderTests
     public void What_is_no_library_is_left_alone() => Assert.All(
         [[], "text"u8.ToArray(), Library("GLIBCXX_3.4.32")[..0x90]], bytes => Assert.Null(GlibcxxVersion.MakeWeak(bytes)));
 
+    [Fact]
+    public void A_library_loads_from_memory_without_any_file() => WithLibrary((library, _) =>
+    {
+        Assert.NotEqual(0, PatchedLibrary.Load(library, "libsome.so", [PatchedLibrary.InMemory]));
+    });
+
+    [Fact]
+    public void Where_one_place_refuses_the_next_is_tried() => WithLibrary((library, folder) =>
+    {
+        using TinyMount noexec = new(folder["noexec"], "noexec");
+        string good = folder["good"];
+
+        Assert.NotEqual(0, PatchedLibrary.Load(library, "libsome.so", [PatchedLibrary.Within(folder["noexec"]), PatchedLibrary.Within(good)]));
+
+        Assert.Equal(library, File.ReadAllBytes(Assert.Single(Directory.GetFiles(good))));
+    });
+
+    [Fact]
+    public void Where_no_place_is_left_one_sentence_names_each_with_its_reason() => WithLibrary((library, folder) =>
+    {
+        string file = folder.Write("file", []);
+
+        string message = Assert.Throws<DllNotFoundException>(
+            () => PatchedLibrary.Load(library[..100], "libsome.so", [PatchedLibrary.Within(file), PatchedLibrary.Within(folder["cut"])])).Message;
+
+        Assert.DoesNotContain('\n', message);
+        Assert.Contains(file, message, StringComparison.Ordinal);
+        Assert.Contains(folder["cut"], message, StringComparison.Ordinal);
+        Assert.Contains("set ADDERNET_CACHE", message, StringComparison.Ordinal);
+    });
+
+    /// <summary>Runs a test with the bytes of a small library that every system with .NET has.</summary>
+    private static void WithLibrary(Action<byte[], TempFolder> test)
+    {
+        Assert.SkipUnless(OperatingSystem.IsLinux(), "Libraries are patched on Linux only");
+        using TempFolder folder = new();
+        string runtime = System.Runtime.InteropServices.RuntimeEnvironment.GetRuntimeDirectory();
+        test(File.ReadAllBytes(Path.Combine(runtime, "libSystem.IO.Compression.Native.so")), folder);
+    }
+
     private static IEnumerable<(int, byte, byte)> Differences(byte[] a, byte[] b) =>
         a.Zip(b).Index().Where(p => p.Item.First != p.Item.Second).Select(p => (p.Index, p.Item.First, p.Item.Second));
 

@@ -1,4 +1,3 @@
-using System.Diagnostics;
 using AdderNet.Checkpoints;
 
 namespace AdderNet.Training.Tests;
@@ -39,34 +38,26 @@ public class FullDiskTests
     public void On_a_small_file_system_that_is_really_full_the_last_checkpoint_stays_whole()
     {
         using TempFolder folder = new();
-        string mount = folder["mount/x"][..^2];
-        Assert.SkipUnless(OperatingSystem.IsLinux() && Environment.IsPrivilegedProcess && Shell("mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", mount),
-            "needs the right to mount a tmpfs");
-        try
+        string mount = folder["mount"];
+        using TinyMount disk = new(mount, "size=256k");
+        string path = Path.Combine(mount, "run"), ballast = Path.Combine(mount, "ballast");
+        TrainingException e = Assert.Throws<TrainingException>(() => Small.Run(path, stop: p =>
         {
-            string path = Path.Combine(mount, "run"), ballast = Path.Combine(mount, "ballast");
-            TrainingException e = Assert.Throws<TrainingException>(() => Small.Run(path, stop: p =>
+            if (p.Completed?.Epoch == 2)
             {
-                if (p.Completed?.Epoch == 2)
-                {
-                    Fill(ballast);
-                }
+                Fill(ballast);
+            }
 
-                return false;
-            }));
-            Assert.StartsWith("No space left on the disk while writing", e.Message, StringComparison.Ordinal);
-            Assert.Contains("The checkpoint of epoch 2 in", e.Message, StringComparison.Ordinal);
-            Assert.Equal(2, new CheckpointStore(path).Index!.History.Count);
-            Assert.NotEmpty(Small.State(path));
-            File.Delete(ballast);
-            Small.Run(path);
-            Small.Run(folder["straight"]);
-            Assert.Equal(Small.State(folder["straight"]), Small.State(path));
-        }
-        finally
-        {
-            Shell("umount", mount);
-        }
+            return false;
+        }));
+        Assert.StartsWith("No space left on the disk while writing", e.Message, StringComparison.Ordinal);
+        Assert.Contains("The checkpoint of epoch 2 in", e.Message, StringComparison.Ordinal);
+        Assert.Equal(2, new CheckpointStore(path).Index!.History.Count);
+        Assert.NotEmpty(Small.State(path));
+        File.Delete(ballast);
+        Small.Run(path);
+        Small.Run(folder["straight"]);
+        Assert.Equal(Small.State(folder["straight"]), Small.State(path));
     }
 
     private static void Fill(string path)
@@ -85,13 +76,6 @@ public class FullDiskTests
             {
             }
         }
-    }
-
-    private static bool Shell(string program, params string[] arguments)
-    {
-        using Process? process = Process.Start(new ProcessStartInfo(program, arguments) { RedirectStandardError = true });
-        process?.WaitForExit();
-        return process?.ExitCode == 0;
     }
 
     /// <summary>A stream on a disk with room for so many bytes.</summary>

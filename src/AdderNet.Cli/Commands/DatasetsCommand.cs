@@ -19,17 +19,18 @@ internal static class DatasetsCommand
                 return;
             }
 
-            Table table = new Table().Border(TableBorder.Horizontal).AddColumns("Name", "Data set", "Image", "Classes", "Training", "Test", "From");
+            Table table = new Table().Border(TableBorder.Horizontal).AddColumns("Name", "Data set", "Image", "Classes", "Training", "Test", "Model", "From");
             foreach (DatasetInfo d in Datasets.All)
             {
                 table.AddRow(
                     d.Name, d.Title, d.Height > 0 ? $"{d.Channels}x{d.Height}x{d.Width}" : "any", d.Classes > 0 ? $"{d.Classes}" : "any",
                     d.TrainCount > 0 ? FormattableString.Invariant($"{d.TrainCount:N0}") : "any", d.TestCount > 0 ? FormattableString.Invariant($"{d.TestCount:N0}") : "any",
-                    Markup.Escape(d.Source));
+                    Partners.ModelFor(d).Name, Markup.Escape(d.Source));
             }
 
             host.Tables.Write(table);
-            host.Out.WriteLine("Each is read from --data-dir, or else downloaded once where its source allows it.");
+            host.Out.WriteLine("MNIST is part of addernet. The others are read from --data-dir, else from where a Debian package has put them, else downloaded");
+            host.Out.WriteLine($"once where their source allows it. The model is what train takes without --model: {Partners.Rule}.");
         });
         return command;
     }

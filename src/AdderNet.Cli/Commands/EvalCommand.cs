@@ -23,7 +23,7 @@ internal static class EvalCommand
             "eval",
             "Measure a model on test images.",
             "eval # the newest run",
-            "eval runs/lenet5-bn-fashion-mnist --json # for scripts",
+            "eval runs/lenet5-bn-mnist --json # for scripts",
             "eval resnet20.pth --model resnet20 --data cifar10 # weights saved by the official code")
         {
             run, dataDir, batchSize, threads, json,

@@ -14,8 +14,8 @@ internal sealed class RecipeOptions
         Description = "Start from a named recipe ('recipes' lists them) or from a recipe file",
     };
 
-    private readonly Option<string?> model = CommonOptions.Model("Model to train ('models' lists them)");
-    private readonly Option<string?> data = CommonOptions.Data("Data set to train on ('datasets' lists them)");
+    private readonly Option<string?> model = CommonOptions.Model($"Model to train ('models' lists them); by default what suits --data: {Partners.Rule}");
+    private readonly Option<string?> data = CommonOptions.Data("Data set to train on ('datasets' lists them); by default mnist, or what suits --model");
     private readonly Option<LayerKind?> layers = CommonOptions.Layers();
     private readonly Option<int?> epochs = CommonOptions.Number("--epochs", "N", "Passes over the training images", 1, 1_000_000);
     private readonly Option<int?> batchSize = CommonOptions.Number("--batch-size", "N", "Images a step", 1, 1 << 20);
@@ -51,14 +51,14 @@ internal sealed class RecipeOptions
     /// <summary>The recipe asked for: a named one, a file's, or the paper's for the model and the data set, with what else was given.</summary>
     public Recipe Resolve(ParseResult arguments)
     {
-        string? modelName = arguments.GetValue(model) is { } m ? Names.Model(m).Name : null;
-        string? dataName = arguments.GetValue(data) is { } d ? Datasets.Find(d).Name : null;
+        ModelInfo? givenModel = arguments.GetValue(model) is { } m ? Names.Model(m) : null;
+        DatasetInfo? givenData = arguments.GetValue(data) is { } d ? Datasets.Find(d) : null;
         Recipe result = arguments.GetValue(recipe) is { } named ? Names.Recipe(named)
-            : modelName is null && dataName is null ? Recipes.All[0].Recipe
-            : Recipe.For(modelName ?? UsualModel(dataName!), dataName ?? UsualData(modelName!));
-        result = (dataName is null ? result : result.WithDataset(dataName)) with
+            : givenModel is null && givenData is null ? Recipes.All[0].Recipe
+            : Recipe.For((givenModel ?? Partners.ModelFor(givenData!)).Name, (givenData ?? Partners.DataFor(givenModel!)).Name);
+        result = (givenData is null ? result : result.WithDataset(givenData.Name)) with
         {
-            Model = modelName ?? Names.Model(result.Model).Name,
+            Model = givenModel?.Name ?? Names.Model(result.Model).Name,
             Layers = arguments.GetValue(layers) ?? result.Layers,
             Epochs = arguments.GetValue(epochs) ?? result.Epochs,
             BatchSize = arguments.GetValue(batchSize) ?? result.BatchSize,
@@ -76,19 +76,4 @@ internal sealed class RecipeOptions
         result.Validate();
         return result.WithAugmentation();
     }
-
-    private static string UsualModel(string dataName) =>
-        AdderNetModels.All.First(m => UsualData(m.Name) == dataName || dataName switch
-        {
-            "mnist" => m.InputChannels == 1,
-            "cifar100" => m.Name == "resnet20",
-            _ => false,
-        }).Name;
-
-    private static string UsualData(string modelName) => Names.Model(modelName) switch
-    {
-        { InputChannels: 1 } => "fashion-mnist",
-        { InputSize: > 32 } => "imagefolder",
-        _ => "cifar10",
-    };
 }

@@ -45,9 +45,9 @@ internal sealed class TrainCommand
         TrainCommand train = new(host);
         CliCommand command = new(
             "train",
-            "Train a model. Without arguments: an AdderNet LeNet-5-BN on Fashion-MNIST, in a few minutes.",
+            "Train a model. Without arguments: an AdderNet LeNet-5-BN on MNIST, in about a minute.",
             "train # the default run",
-            "train --data mnist --epochs 5 --data-dir ~/mnist # MNIST from files you have",
+            "train --data cifar10 --data-dir ~/cifar # CIFAR-10 from files you have",
             "train --model resnet20 --data cifar10 --epochs 30 # a short version of the paper's 400 epochs",
             "train --model resnet20 --layers cnn # the CNN the paper compares with; bnn is the binary network",
             "train --scaling ilr --gradient sign # one row of the paper's ablation",
