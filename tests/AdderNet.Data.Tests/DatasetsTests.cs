@@ -47,7 +47,7 @@ public class DatasetsTests
     public void Debians_Fashion_MNIST_is_read_from_where_its_package_has_put_it()
     {
         Assert.SkipUnless(Directory.Exists("/usr/share/datasets/fashion-mnist"), "Debian's dataset-fashion-mnist is not installed");
-        var offline = new Progress(_ => Assert.Fail("it was to be downloaded"));
+        var offline = new DownloadTests.Progress(_ => Assert.Fail("it was to be downloaded"));
         Assert.Equal(60_000, Datasets.Open("fashion-mnist", train: true, progress: offline).Count);
         Assert.Equal(10_000, Datasets.Open("fashion-mnist", train: false, progress: offline).Count);
     }

@@ -328,7 +328,7 @@ public sealed class DownloadTests : IDisposable
     private void OnlyWholeFiles(string under = "") =>
         Assert.Equal([".lock", "cifar-10-binary.tar.gz"], Directory.GetFiles(Path.Combine(folder.Path, under)).Select(Path.GetFileName).Order(StringComparer.Ordinal));
 
-    private sealed class Progress(Action<DownloadProgress> report) : IProgress<DownloadProgress>
+    internal sealed class Progress(Action<DownloadProgress> report) : IProgress<DownloadProgress>
     {
         public void Report(DownloadProgress value) => report(value);
     }
