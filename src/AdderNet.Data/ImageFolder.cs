@@ -64,7 +64,7 @@ internal static class ImageFolder
             }
 
             string folder = Path.Combine(path, name);
-            string[] images = [.. Directory.EnumerateFiles(folder, "*", Recursive).Where(ImageFile.HasImageExtension)];
+            string[] images = [.. Directory.EnumerateFiles(folder, "*", Recursive).Where(ImageFormats.IsImageName)];
             if (images.Length == 0)
             {
                 throw new DataException($"{folder} holds no .jpg, .jpeg or .png image; add images of this class, or remove the folder.");

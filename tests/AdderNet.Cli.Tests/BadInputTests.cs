@@ -52,7 +52,7 @@ public class BadInputTests(TinyRun tiny) : IClassFixture<TinyRun>
     {
         string file = tiny["text.png"];
         File.WriteAllText(file, "no picture");
-        Assert.Contains($"{file} is not a JPEG or PNG image", Addernet.Run("predict", file, "--run", tiny.Run).FailsWith(ExitCode.Failure));
+        Assert.Contains($"{file} is not an image that is read", Addernet.Run("predict", file, "--run", tiny.Run).FailsWith(ExitCode.Failure));
     }
 
     [Fact]

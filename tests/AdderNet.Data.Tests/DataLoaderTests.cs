@@ -180,7 +180,7 @@ public class DataLoaderTests
                 batch.Dispose();
                 seen++;
             }
-        }, folder["train/a/17.png"], "is not a JPEG or PNG image");
+        }, folder["train/a/17.png"], "is not an image that is read");
         Assert.Equal(3, seen);
     }
 

@@ -137,9 +137,9 @@ public sealed class ImageTests : IDisposable
     public void A_file_that_is_no_image_is_told()
     {
         string path = folder.Write("cat.jpg", "hello"u8.ToArray());
-        Refused.Says(() => ImageFile.Read(path), path, "is not a JPEG or PNG image");
+        Refused.Says(() => ImageFile.Read(path), path, "is not an image that is read");
         folder.Write("cat.jpg", []);
-        Refused.Says(() => ImageFile.Read(path), path, "is not a JPEG or PNG image");
+        Refused.Says(() => ImageFile.Read(path), path, "is empty");
         Refused.Says(() => ImageFile.Read(folder["none.png"]), folder["none.png"], "does not exist");
         Refused.Says(() => ImageFile.Read(folder.Path), folder.Path, "is a folder");
     }

@@ -15,7 +15,7 @@ internal static class PredictCommand
 
     public static Command Create(Host host)
     {
-        Argument<string[]> images = new("IMAGE") { Description = "JPEG or PNG pictures of any size", Arity = ArgumentArity.OneOrMore };
+        Argument<string[]> images = new("IMAGE") { Description = "Images of any size (JPEG, PNG, WebP, BMP, GIF, ICO), folders, which stand for all images in and below them, or patterns such as 'photos/*.jpg' or '**/*.png'", Arity = ArgumentArity.OneOrMore };
         Option<string?> run = new("--run", "--weights")
         {
             HelpName = "RUN",
@@ -27,9 +27,9 @@ internal static class PredictCommand
         Option<bool> json = CommonOptions.Json();
         CliCommand command = new(
             "predict",
-            "Tell what is on pictures.",
+            "Tell what is on images. An image that can't be read is told and left out (exit code 1).",
             "predict shoe.png # by the newest run",
-            "predict *.jpg --run runs/resnet20-cifar10 --top 3 # several pictures, another run",
+            "predict photos/ *.jpg --run runs/resnet20-cifar10 --top 3 # a folder and several images, another run",
             "predict digit.png --invert --json # dark ink on white paper, JSON for scripts",
             "predict cat.jpg --weights resnet20.pth --model resnet20 --data cifar10 # weights saved by the official code")
         {
@@ -40,17 +40,41 @@ internal static class PredictCommand
         {
             Threads.Use(arguments.GetValue(threads));
             using LoadedModel model = models.Load(arguments, arguments.GetValue(run));
-            IReadOnlyList<Prediction> predictions = [.. arguments.GetValue(images)!.Select(path =>
-                new Prediction(path, Predict(model, path, arguments.GetValue(top) ?? 5, arguments.GetValue(invert))))];
+            bool bad = false;
+            List<Prediction> predictions = [];
+            foreach (string path in arguments.GetValue(images)!.SelectMany(argument => Try(() => ImagePaths.Find(argument), [])))
+            {
+                if (Try(() => Predict(model, path, arguments.GetValue(top) ?? 5, arguments.GetValue(invert)), null) is { } guesses)
+                {
+                    Prediction prediction = new(path, guesses);
+                    predictions.Add(prediction);
+                    if (!arguments.GetValue(json))
+                    {
+                        Show(host.Tables, prediction);
+                    }
+                }
+            }
+
             if (arguments.GetValue(json))
             {
                 host.Out.WriteJson(predictions);
-                return;
             }
 
-            foreach (Prediction prediction in predictions)
+            return bad ? ExitCode.Failure : ExitCode.Success;
+
+            // One bad image is no reason to leave out the others.
+            T Try<T>(Func<T> read, T instead)
             {
-                Show(host.Tables, prediction);
+                try
+                {
+                    return read();
+                }
+                catch (DataException e)
+                {
+                    Failure.Report(e, host.Error);
+                    bad = true;
+                    return instead;
+                }
             }
         });
         return command;

@@ -1,0 +1,86 @@
+namespace AdderNet.Data;
+
+/// <summary>What a folder and the folders below it hold: the images, and how much else was left out.</summary>
+/// <param name="Images">Files named as images, hidden ones left out, in the order of their paths.</param>
+/// <param name="Others">Other files.</param>
+/// <param name="Hidden">Hidden files and folders.</param>
+/// <param name="Repeated">Links to folders that were read already.</param>
+internal sealed record FolderContent(IReadOnlyList<string> Images, int Others, int Hidden, int Repeated)
+{
+    private static readonly EnumerationOptions All = new() { AttributesToSkip = 0, IgnoreInaccessible = false };
+
+    /// <summary>Reads a folder and all below it. Links are followed, but into no folder twice, so that loops end.</summary>
+    /// <exception cref="DataException">A folder may not be read.</exception>
+    public static FolderContent Read(string folder, CancellationToken cancellation = default)
+    {
+        var images = new List<string>();
+        (int others, int hidden, int repeated) = (0, 0, 0);
+        // Only links can lead to a folder again, but then each folder may be the one they lead to.
+        var seen = new HashSet<string>(StringComparer.Ordinal);
+        var left = new Stack<string>([folder]);
+        while (left.TryPop(out string? next))
+        {
+            cancellation.ThrowIfCancellationRequested();
+            if (!seen.Add(RealPath(next)))
+            {
+                repeated++;
+                continue;
+            }
+
+            try
+            {
+                foreach (FileSystemInfo entry in new DirectoryInfo(next).EnumerateFileSystemInfos("*", All))
+                {
+                    string path = Path.Combine(next, entry.Name);
+                    if (entry.Name[0] == '.' || (OperatingSystem.IsWindows() && entry.Attributes.HasFlag(FileAttributes.Hidden)))
+                    {
+                        hidden++;
+                    }
+                    else if (entry is DirectoryInfo || (entry.LinkTarget is not null && Directory.Exists(path)))
+                    {
+                        left.Push(path);
+                    }
+                    else if (ImageFormats.IsImageName(entry.Name))
+                    {
+                        images.Add(path);
+                    }
+                    else
+                    {
+                        others++;
+                    }
+                }
+            }
+            catch (UnauthorizedAccessException e)
+            {
+                throw new DataException($"{next} may not be read; check its permissions.", e);
+            }
+            catch (IOException e)
+            {
+                throw new DataException($"{next} cannot be read: {DataFile.OneLine(e)}", e);
+            }
+        }
+
+        images.Sort(StringComparer.Ordinal);
+        return new FolderContent(images, others, hidden, repeated);
+    }
+
+    /// <summary>A folder's path with every link on the way resolved.</summary>
+    public static string RealPath(string folder)
+    {
+        string path = Path.GetFullPath(folder), real = Path.GetPathRoot(path) ?? "";
+        foreach (string part in path[real.Length..].Split(Path.DirectorySeparatorChar, StringSplitOptions.RemoveEmptyEntries))
+        {
+            real = Path.Combine(real, part);
+            try
+            {
+                real = new DirectoryInfo(real).ResolveLinkTarget(returnFinalTarget: true)?.FullName ?? real;
+            }
+            catch (IOException)
+            {
+                // A link to nowhere, or to itself: it stays what it is, and reading it fails.
+            }
+        }
+
+        return real;
+    }
+}
