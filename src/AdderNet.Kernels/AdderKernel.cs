@@ -149,7 +149,7 @@ public static class AdderKernel
         Length(y, shape.YLength, nameof(y));
     }
 
-    private static void Check(AdderShape shape, in AdderEpilogue epilogue)
+    internal static void Check(AdderShape shape, in AdderEpilogue epilogue)
     {
         Length(epilogue.Mean.Length, epilogue.Mean.IsEmpty ? 0 : shape.O, nameof(epilogue));
         Length(epilogue.Scale.Length, epilogue.Scale.IsEmpty ? 0 : shape.O, nameof(epilogue));

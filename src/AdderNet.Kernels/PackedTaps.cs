@@ -61,6 +61,9 @@ public sealed unsafe class PackedTaps
 
     internal VectorWidth Width { get; }
 
+    /// <summary>Bytes it takes now.</summary>
+    public long Bytes => (long)sizeof(float) * filters.Length + Volatile.Read(ref entries).Sum(entry => entry.Bytes);
+
     /// <summary>The filters [O, C / Groups, KernelH, KernelW].</summary>
     internal float* Filters => (float*)Marshal.UnsafeAddrOfPinnedArrayElement(filters, 0);
 
@@ -139,6 +142,9 @@ public sealed unsafe class PackedTaps
 
         /// <summary>Taps left.</summary>
         public int Taps { get; }
+
+        /// <summary>Bytes of the lists.</summary>
+        public int Bytes => memory.Length;
 
         /// <summary>Whether offsets and blocks are the same.</summary>
         public bool Serves(in PlaneTiling other) =>

@@ -1,0 +1,111 @@
+using AdderNet.Graph;
+using AdderNet.Inference.Steps;
+
+namespace AdderNet.Inference;
+
+/// <summary>A network made ready: its steps in order, and where each value lies in a frame's memory. Shared by all calls.</summary>
+internal sealed class Plan
+{
+    private const int Alignment = 64;
+
+    public Plan(NetworkGraph graph)
+    {
+        if (graph.Inputs is not [InputNode input])
+        {
+            throw new InferenceException($"The network has {graph.Inputs.Count} inputs; the engine runs networks of one.");
+        }
+
+        NetworkGraph fused = graph.Fuse();
+        (InputShape, OutputLength) = (input.Shape, fused.Outputs.Sum(o => fused[o.Node].Shape.Count));
+        Dictionary<string, Value> values = [];
+        List<Step> steps = [];
+        foreach (GraphNode node in fused.Nodes)
+        {
+            Value[] inputs = [.. node.Inputs.Select(name => values[name])];
+            if (node is FlattenNode)
+            {
+                values[node.Name] = inputs[0] with { Shape = node.Shape }; // The same memory under another shape.
+                continue;
+            }
+
+            Value value = new(values.Count, node.Shape, NeverNegative(node, inputs));
+            values[node.Name] = value;
+            if (node is not InputNode)
+            {
+                steps.Add(Step.Of(node, inputs, value));
+            }
+        }
+
+        Steps = [.. steps];
+        Input = values[input.Name];
+        Outputs = [.. fused.Outputs.Select(o => values[o.Node])];
+        (Offsets, FrameLength) = Place(values.Values, out long all);
+        Memory = new EngineMemory(steps.Sum(s => s.WeightBytes), all, FrameLength);
+    }
+
+    /// <summary>Layers and what else is to be done, in order.</summary>
+    public Step[] Steps { get; }
+
+    /// <summary>What the network is given.</summary>
+    public Value Input { get; }
+
+    /// <summary>What it gives, in order.</summary>
+    public Value[] Outputs { get; }
+
+    /// <summary>Its size.</summary>
+    public FeatureShape InputShape { get; }
+
+    /// <summary>Floats that an image's outputs have together.</summary>
+    public int OutputLength { get; }
+
+    /// <summary>Where a value starts, by its number: bytes an image.</summary>
+    public long[] Offsets { get; }
+
+    /// <summary>Bytes an image takes.</summary>
+    public long FrameLength { get; }
+
+    /// <summary>What it needs of memory.</summary>
+    public EngineMemory Memory { get; }
+
+    private (long[] Offsets, long Length) Place(IEnumerable<Value> values, out long all)
+    {
+        // The input is the caller's memory, and outputs are read after the last step.
+        Value[] own = [.. values.DistinctBy(v => v.Number).Where(v => v.Number != Input.Number)];
+        Lifetime[] lives = [.. own.Select(v => new Lifetime(
+            Aligned(v.Bytes),
+            Steps.Index().First(s => s.Item.Output.Number == v.Number).Index,
+            Outputs.Any(o => o.Number == v.Number) ? Steps.Length
+                : Steps.Index().Where(s => s.Item.Inputs.Any(i => i.Number == v.Number)).Select(s => s.Index)
+                    .DefaultIfEmpty(Steps.Index().First(s => s.Item.Output.Number == v.Number).Index).Max()))];
+        ArenaPlan arena = ArenaPlan.Place(lives);
+        all = lives.Sum(l => l.Length);
+        var offsets = new long[own.Length == 0 ? 1 : own.Max(v => v.Number) + 1];
+        foreach ((int i, Value value) in own.Index())
+        {
+            offsets[value.Number] = arena.Offsets[i];
+        }
+
+        return (offsets, Math.Max(arena.Length, Alignment));
+    }
+
+    private static bool NeverNegative(GraphNode node, Value[] inputs) => node switch
+    {
+        LayerNode layer => layer.Epilogue?.Minimum >= 0,
+        ReluNode or SigmoidNode => true,
+        HardTanhNode clip => clip.Minimum >= 0,
+        InputNode or BatchNormNode => false,
+        _ => inputs.All(input => input.NotNegative), // Sums, products, pooling, and other arrangements of the same values.
+    };
+
+    private static long Aligned(long bytes) => (bytes + Alignment - 1) / Alignment * Alignment;
+}
+
+/// <summary>What one step gives and others read: float32 planes [C, H, W], an image after another.</summary>
+/// <param name="Number">Which, counted through the network; values that share memory have the same.</param>
+/// <param name="Shape">Its size for an image.</param>
+/// <param name="NotNegative">Whether no element can be below 0, so that filter elements below 0 need no work.</param>
+internal sealed record Value(int Number, FeatureShape Shape, bool NotNegative)
+{
+    /// <summary>Bytes for an image.</summary>
+    public long Bytes => (long)sizeof(float) * Shape.Count;
+}

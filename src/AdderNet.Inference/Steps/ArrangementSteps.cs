@@ -1,0 +1,62 @@
+using AdderNet.Graph;
+
+namespace AdderNet.Inference.Steps;
+
+/// <summary>The channels of all inputs one after another.</summary>
+internal sealed class ConcatenateStep(Value[] inputs, Value output) : Step(inputs, output)
+{
+    public override void Run(Frame frame)
+    {
+        Span<float> y = frame.Of(Output);
+        int at = 0;
+        for (int image = 0; image < frame.Images; image++)
+        {
+            foreach (Value input in Inputs)
+            {
+                int length = input.Shape.Count;
+                frame.Of(input).Slice(image * length, length).CopyTo(y[at..]);
+                at += length;
+            }
+        }
+    }
+}
+
+/// <summary>Channel i * groups + g is input channel g * (C / groups) + i.</summary>
+internal sealed class ChannelShuffleStep(int groups, Value[] inputs, Value output) : Step(inputs, output)
+{
+    public override void Run(Frame frame)
+    {
+        ReadOnlySpan<float> x = frame.Of(Inputs[0]);
+        Span<float> y = frame.Of(Output);
+        (int channels, int pixels) = (Output.Shape.Channels, Output.Shape.Pixels);
+        for (int plane = 0; plane < frame.Images * channels; plane++)
+        {
+            int c = plane % channels, from = plane - c + c % groups * (channels / groups) + c / groups;
+            x.Slice(from * pixels, pixels).CopyTo(y[(plane * pixels)..]);
+        }
+    }
+}
+
+/// <summary>Each channel moved by its own rows and columns, zeros coming in.</summary>
+internal sealed class ShiftStep(ShiftNode shift, Value[] inputs, Value output) : Step(inputs, output)
+{
+    private readonly int[] rows = [.. shift.Rows], columns = [.. shift.Columns];
+
+    public override void Run(Frame frame)
+    {
+        ReadOnlySpan<float> x = frame.Of(Inputs[0]);
+        Span<float> y = frame.Of(Output);
+        y.Clear();
+        (int channels, int height, int width) = (Output.Shape.Channels, Output.Shape.Height, Output.Shape.Width);
+        for (int plane = 0; plane < frame.Images * channels; plane++)
+        {
+            (int down, int right) = (rows[plane % channels], columns[plane % channels]);
+            int first = Math.Clamp(-right, 0, width), end = Math.Clamp(width - right, first, width);
+            for (int row = Math.Max(0, -down); row < Math.Min(height, height - down); row++)
+            {
+                int to = (plane * height + row) * width;
+                x.Slice(to + down * width + right + first, end - first).CopyTo(y[(to + first)..]);
+            }
+        }
+    }
+}

@@ -1,0 +1,94 @@
+using AdderNet.Graph;
+using CsCheck;
+
+namespace AdderNet.Inference.Tests;
+
+/// <summary>Single nodes over random sizes against the interpreter's plain loops.</summary>
+public class NodeTests
+{
+    private static readonly Gen<(FeatureShape Shape, WindowGeometry Window, int Outputs, int Groups, int Images, int Seed)> Layers =
+        from groups in Gen.Int[1, 3]
+        from inputs in Gen.Int[1, 3]
+        from outputs in Gen.Int[1, 3]
+        from kernel in Gen.Select(Gen.Int[1, 5], Gen.Int[1, 5])
+        from stride in Gen.Select(Gen.Int[1, 3], Gen.Int[1, 3])
+        from padding in Gen.Select(Gen.Int[0, 3], Gen.Int[0, 3])
+        from dilation in Gen.Select(Gen.Int[1, 3], Gen.Int[1, 3])
+        from more in Gen.Select(Gen.Int[0, 12], Gen.Int[0, 40])
+        from images in Gen.Int[1, 3]
+        from seed in Gen.Int[0, 1 << 20]
+        select (
+            new FeatureShape(
+                inputs * groups, Math.Max(1, dilation.Item1 * (kernel.Item1 - 1) + 1 - 2 * padding.Item1) + more.Item1,
+                Math.Max(1, dilation.Item2 * (kernel.Item2 - 1) + 1 - 2 * padding.Item2) + more.Item2),
+            new WindowGeometry(
+                kernel.Item1, kernel.Item2, stride.Item1, stride.Item2, padding.Item1, padding.Item2, dilation.Item1, dilation.Item2),
+            outputs * groups, groups, images, seed);
+
+    [Fact]
+    public void Adder_layers_of_any_geometry() => Check((node, filters) => new AdderNode
+    {
+        Name = node.Name, Inputs = node.Inputs, Filters = filters, Window = node.Window, Groups = node.Groups, Bias = node.Bias,
+    });
+
+    [Fact]
+    public void Convolutions_of_any_geometry() => Check((node, _) => node);
+
+    [Fact]
+    public void Binary_convolutions_of_any_geometry() => Check((node, filters) => new BinaryConvolutionNode
+    {
+        Name = node.Name, Inputs = node.Inputs, Filters = filters, Window = node.Window, Groups = node.Groups, Rule = BinarizationRule.XnorNet,
+    });
+
+    [Fact]
+    public void Pooling_of_any_geometry() => Layers.Sample(
+        layer =>
+        {
+            WindowGeometry window = layer.Window with
+            {
+                PaddingH = Math.Min(layer.Window.PaddingH, layer.Window.KernelH / 2), PaddingW = Math.Min(layer.Window.PaddingW, layer.Window.KernelW / 2),
+            };
+            FeatureShape shape = layer.Shape with { Height = layer.Shape.Height + 6, Width = layer.Shape.Width + 6 };
+            Same(shape, layer.Images, layer.Seed, new MaxPoolNode { Name = "y", Inputs = ["x"], Window = window });
+            Same(shape, layer.Images, layer.Seed, new AveragePoolNode
+            {
+                Name = "y", Inputs = ["x"], Window = window with { DilationH = 1, DilationW = 1 }, CountsPadding = layer.Seed % 2 == 0,
+            });
+        },
+        iter: 100);
+
+    [Fact]
+    public void Linear_layers_of_any_size() => Gen.Select(Gen.Int[1, 70], Gen.Int[1, 9], Gen.Int[1, 4]).Sample(
+        (inputs, outputs, images) => Same(FeatureShape.Vector(inputs), images, inputs, new LinearNode
+        {
+            Name = "y", Inputs = ["x"], Weight = Graphs.Tensor(new Random(inputs), outputs, inputs), Bias = Graphs.Tensor(new Random(outputs), outputs),
+        }),
+        iter: 100);
+
+    private static void Check(Func<ConvolutionNode, Checkpoints.TensorData, FilterNode> kind) => Layers.Sample(
+        layer =>
+        {
+            Random random = new(layer.Seed);
+            Checkpoints.TensorData filters = Graphs.Tensor(
+                random, layer.Outputs, layer.Shape.Channels / layer.Groups, layer.Window.KernelH, layer.Window.KernelW);
+            FilterNode node = kind(
+                new ConvolutionNode
+                {
+                    Name = "y", Inputs = ["x"], Filters = filters, Window = layer.Window, Groups = layer.Groups, Bias = Graphs.Tensor(random, layer.Outputs),
+                },
+                filters);
+            Same(layer.Shape, layer.Images, layer.Seed, node with
+            {
+                Epilogue = layer.Seed % 3 == 0 ? null : new Epilogue { Scale = Graphs.Tensor(random, layer.Outputs), Minimum = layer.Seed % 3 == 1 ? 0 : -5, Maximum = layer.Seed % 3 == 1 ? null : 5 },
+            });
+        },
+        iter: 200);
+
+    private static void Same(FeatureShape shape, int images, int seed, GraphNode node)
+    {
+        NetworkGraph graph = Networks.Of(shape, node);
+        float[] input = Graphs.Values(new Random(seed), images * shape.Count);
+        using Engine engine = new(graph, 1 + seed % 2);
+        Networks.AssertClose(Networks.Reference(graph, input), engine.Run(input), 1e-5);
+    }
+}
