@@ -36,7 +36,7 @@ internal sealed class ExperimentDisplay(Host host) : IExperimentDisplay
     }
 
     public TrainingResult Train(
-        IReadOnlyList<EpochMetrics> history, int epochs, Func<IProgress<TrainingProgress>, TrainingResult> train,
+        IReadOnlyList<Metric> metrics, IReadOnlyList<EpochMetrics> history, int epochs, Func<IProgress<TrainingProgress>, TrainingResult> train,
         Func<TrainingProgress, (double Fraction, string Text)> whole, CancellationToken cancel) =>
-        TrainingDisplay.Run(host, history, epochs, train, whole, cancel);
+        TrainingDisplay.Run(host, metrics, history, epochs, train, whole, cancel);
 }

@@ -7,38 +7,38 @@ namespace AdderNet.Cli;
 /// <summary>Shows a run: a table that grows by a line an epoch, and, on a terminal, bars beneath it.</summary>
 internal static class TrainingDisplay
 {
-    private const string Header = "  epoch   train loss   accuracy   test loss   accuracy   images/s     time";
-
     /// <summary>Runs the training and shows how it goes, as the host can.</summary>
     /// <param name="host">Where it is shown.</param>
+    /// <param name="metrics">What the training measures.</param>
     /// <param name="history">Epochs completed earlier.</param>
     /// <param name="epochs">Epochs of the run.</param>
     /// <param name="train">The training.</param>
     /// <param name="whole">What the run is a part of: how far that is (0 to 1) and what to say of it; null where it stands alone.</param>
     /// <param name="cancel">Cancelled by Ctrl-C.</param>
     public static TrainingResult Run(
-        Host host, IReadOnlyList<EpochMetrics> history, int epochs, Func<IProgress<TrainingProgress>, TrainingResult> train,
+        Host host, IReadOnlyList<Metric> metrics, IReadOnlyList<EpochMetrics> history, int epochs, Func<IProgress<TrainingProgress>, TrainingResult> train,
         Func<TrainingProgress, (double Fraction, string Text)>? whole, CancellationToken cancel)
     {
+        TrainingTable table = new(metrics, epochs);
         if (host.Live is null)
         {
-            host.Out.WriteLine(Header);
+            host.Out.WriteLine(table.Header);
             WriteAll(host.Out.WriteLine);
-            return train(new Plain(host.Out, whole));
+            return train(new Plain(host.Out, table, whole));
         }
 
         return LiveLines.Run(host.Live, lines =>
         {
-            lines.Keep(Header, "bold");
+            lines.Keep(table.Header, "bold");
             WriteAll(row => lines.Keep(row));
-            return train(new Bars(lines, whole, cancel));
+            return train(new Bars(lines, table, whole, cancel));
         });
 
         void WriteAll(Action<string> write)
         {
             foreach (EpochMetrics m in history)
             {
-                write(Row(m, epochs));
+                write(table.Row(m));
             }
         }
     }
@@ -46,23 +46,18 @@ internal static class TrainingDisplay
     /// <summary>One JSON object a line: each epoch's metrics.</summary>
     public static TrainingResult RunAsJson(Host host, Func<IProgress<TrainingProgress>, TrainingResult> train) => train(new JsonLines(host.Out));
 
-    private static string Row(EpochMetrics m, int epochs) => FormattableString.Invariant(
-        $"{m.Epoch + "/" + epochs,7}{m.TrainLoss,13:F4}{100 * m.TrainTop1,9:F2} %{m.TestLoss,12:F4}{100 * m.TestTop1,9:F2} %{m.ImagesPerSecond,11:N0}{Duration.Clock(TimeSpan.FromSeconds(m.TrainSeconds + m.TestSeconds)),9}");
-
     private static string Doing(TrainingProgress p) => p.Phase == TrainingPhase.Train ? "learning" : "testing";
 
     private static string Rate(double imagesPerSecond) => FormattableString.Invariant($"{imagesPerSecond:N0} images/s");
 
-    private static string Quality(TrainingProgress p) => FormattableString.Invariant($"loss {p.Loss:F4}   accuracy {100 * p.Top1:F2} %");
-
     /// <summary>Bars for the epoch and the whole run.</summary>
-    private sealed class Bars(LiveLines lines, Func<TrainingProgress, (double Fraction, string Text)>? whole, CancellationToken cancel) : IProgress<TrainingProgress>
+    private sealed class Bars(LiveLines lines, TrainingTable table, Func<TrainingProgress, (double Fraction, string Text)>? whole, CancellationToken cancel) : IProgress<TrainingProgress>
     {
         public void Report(TrainingProgress p)
         {
             if (p.Completed is { } metrics)
             {
-                lines.Keep(Row(metrics, p.Epochs));
+                lines.Keep(table.Row(metrics));
             }
 
             lines.Show(() => Draw(p), now: p.Completed is not null);
@@ -77,7 +72,7 @@ internal static class TrainingDisplay
             int width = Math.Clamp(lines.Width - 85, 8, 40);
             string left = p.TimeLeft is { } time ? $"{Duration.Clock(time)} left" : "";
             yield return " ";
-            yield return $"{$"  epoch {p.Epoch}, {Doing(p)}",-24}{lines.Bar(phase, width, "deepskyblue1")} {phase,4:P0}   {Rate(p.ImagesPerSecond)}   {Quality(p)}";
+            yield return $"{$"  epoch {p.Epoch}, {Doing(p)}",-24}{lines.Bar(phase, width, "deepskyblue1")} {phase,4:P0}   {Rate(p.ImagesPerSecond)}   {table.SoFar(p.Values)}";
             yield return $"{"  whole run",-24}{lines.Bar((p.Epoch - 1 + epoch) / p.Epochs, width, "green")} {(p.Epoch - 1 + epoch) / p.Epochs,4:P0}   {left}";
             if (whole?.Invoke(p) is var (fraction, text))
             {
@@ -91,7 +86,7 @@ internal static class TrainingDisplay
     }
 
     /// <summary>A line an epoch, and one every half minute within long epochs.</summary>
-    private sealed class Plain(TextWriter writer, Func<TrainingProgress, (double Fraction, string Text)>? whole) : IProgress<TrainingProgress>
+    private sealed class Plain(TextWriter writer, TrainingTable table, Func<TrainingProgress, (double Fraction, string Text)>? whole) : IProgress<TrainingProgress>
     {
         private readonly Stopwatch sinceLine = Stopwatch.StartNew();
 
@@ -99,13 +94,13 @@ internal static class TrainingDisplay
         {
             if (p.Completed is { } metrics)
             {
-                writer.WriteLine(Row(metrics, p.Epochs));
+                writer.WriteLine(table.Row(metrics));
             }
             else if (sinceLine.Elapsed.TotalSeconds >= 30)
             {
                 string left = whole?.Invoke(p) is (_, var text) ? $"   {text}" : p.TimeLeft is { } time ? $"   {Duration.Clock(time)} left" : "";
                 writer.WriteLine(FormattableString.Invariant(
-                    $"  epoch {p.Epoch}, {Doing(p)}: {100.0 * p.Batch / p.Batches:F0} %   {Rate(p.ImagesPerSecond)}   {Quality(p)}{left}"));
+                    $"  epoch {p.Epoch}, {Doing(p)}: {100.0 * p.Batch / p.Batches:F0} %   {Rate(p.ImagesPerSecond)}   {table.SoFar(p.Values)}{left}"));
             }
             else
             {

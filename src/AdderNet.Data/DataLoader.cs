@@ -10,7 +10,7 @@ public sealed class DataLoader : IDisposable
 {
     private readonly Dataset dataset;
     private readonly ItemTransform transform;
-    private readonly int batchSize, threads, prefetch;
+    private readonly int batchSize, largestBatch, threads, prefetch;
     private readonly bool shuffle;
     private readonly ulong seed;
     private readonly CancellationTokenSource disposed = new();
@@ -25,17 +25,19 @@ public sealed class DataLoader : IDisposable
     /// <param name="threads">Background threads; 0 prepares each batch when it is asked for, on the asking thread.</param>
     /// <param name="dropLast">Whether to leave out a last batch that is not full.</param>
     /// <param name="prefetch">Batches that may be ready or in preparation ahead of the one in use.</param>
+    /// <param name="minLast">Fewest images of a last batch; where fewer are left, the batch before takes them.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is too small, or a batch would exceed 2^31 - 1 floats.</exception>
     /// <exception cref="DataException">The augmentation does not fit the images.</exception>
     public DataLoader(
         Dataset dataset, Augmentation augmentation, int batchSize, bool shuffle, ulong seed,
-        int threads = 1, bool dropLast = false, int prefetch = 3)
+        int threads = 1, bool dropLast = false, int prefetch = 3, int minLast = 1)
     {
         ArgumentNullException.ThrowIfNull(dataset);
         ArgumentNullException.ThrowIfNull(augmentation);
         ArgumentOutOfRangeException.ThrowIfLessThan(batchSize, 1);
         ArgumentOutOfRangeException.ThrowIfNegative(threads);
         ArgumentOutOfRangeException.ThrowIfLessThan(prefetch, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(minLast, 1);
         this.dataset = dataset;
         // More than there are images would only waste memory.
         this.batchSize = dropLast ? batchSize : Math.Min(batchSize, dataset.Count);
@@ -52,9 +54,13 @@ public sealed class DataLoader : IDisposable
             (Height, Width) = transform.OutputSize(first.Height, first.Width);
         }
 
-        ArgumentOutOfRangeException.ThrowIfGreaterThan((long)batchSize * Height * Width * Channels, Array.MaxLength, nameof(batchSize));
         ItemCount = dropLast ? dataset.Count / batchSize * batchSize : dataset.Count;
         BatchCount = (int)((ItemCount + (long)batchSize - 1) / batchSize);
+        int last = ItemCount - (BatchCount - 1) * this.batchSize;
+        bool joins = last < Math.Min(minLast, batchSize) && BatchCount > 1;
+        BatchCount -= joins ? 1 : 0;
+        largestBatch = joins ? this.batchSize + last : this.batchSize;
+        ArgumentOutOfRangeException.ThrowIfGreaterThan((long)largestBatch * Height * Width * Channels, Array.MaxLength, nameof(batchSize));
     }
 
     /// <summary>Batches in an epoch.</summary>
@@ -131,14 +137,14 @@ public sealed class DataLoader : IDisposable
     private Batch NewBatch(int[] order, int number)
     {
         int start = number * batchSize;
-        int[] indices = order[start..Math.Min(start + batchSize, ItemCount)];
+        int[] indices = order[start..(number == BatchCount - 1 ? ItemCount : start + batchSize)];
         long[] labels = new long[indices.Length];
         for (int i = 0; i < labels.Length; i++)
         {
             labels[i] = dataset.Labels[indices[i]];
         }
 
-        float[] images = pool.TryTake(out float[]? pooled) ? pooled : GC.AllocateUninitializedArray<float>(batchSize * Height * Width * Channels);
+        float[] images = pool.TryTake(out float[]? pooled) ? pooled : GC.AllocateUninitializedArray<float>(largestBatch * Height * Width * Channels);
         return new Batch(images, indices, labels, Height, Width, Channels, GiveBack);
     }
 

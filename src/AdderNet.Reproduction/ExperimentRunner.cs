@@ -115,7 +115,7 @@ internal sealed class ExperimentRunner(IExperimentDisplay display, Experiment ex
         display.WriteLine(
             $"Run {index + 1} of {runs.Count}: {run.Plan.Label} ({run.Plan.Name}), {recipe.Epochs} epoch{(recipe.Epochs == 1 ? "" : "s")} of batches of {recipe.BatchSize}");
         display.WriteLine();
-        TrainingResult result = display.Train(folder.History, recipe.Epochs, progress => trainer.Run(progress, cancel), Whole, cancel);
+        TrainingResult result = display.Train(trainer.Metrics, folder.History, recipe.Epochs, progress => trainer.Run(progress, cancel), Whole, cancel);
         return run with { History = result.History };
 
         (double Fraction, string Text) Whole(TrainingProgress p)

@@ -16,12 +16,13 @@ internal interface IExperimentDisplay
     void Measure(TimeEstimate estimate, IEnumerable<PlannedRun> runs, CancellationToken cancel);
 
     /// <summary>Runs a training and shows its epochs.</summary>
+    /// <param name="metrics">What the training measures.</param>
     /// <param name="history">Epochs completed earlier.</param>
     /// <param name="epochs">Epochs of the run.</param>
     /// <param name="train">The training.</param>
     /// <param name="whole">How far the whole experiment is (0 to 1) and what to say of it.</param>
     /// <param name="cancel">Cancelled when the user stops it.</param>
     TrainingResult Train(
-        IReadOnlyList<EpochMetrics> history, int epochs, Func<IProgress<TrainingProgress>, TrainingResult> train,
+        IReadOnlyList<Metric> metrics, IReadOnlyList<EpochMetrics> history, int epochs, Func<IProgress<TrainingProgress>, TrainingResult> train,
         Func<TrainingProgress, (double Fraction, string Text)> whole, CancellationToken cancel);
 }

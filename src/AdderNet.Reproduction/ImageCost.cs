@@ -2,6 +2,7 @@ using System.Diagnostics;
 using AdderNet.Data;
 using AdderNet.Models;
 using AdderNet.Training;
+using static TorchSharp.torch;
 
 namespace AdderNet.Reproduction;
 
@@ -34,7 +35,7 @@ internal sealed record ImageCost(double Train, double Test)
             trainer.Run(clock, enough.Token);
             cancel.ThrowIfCancellationRequested();
             using DataLoader loader = new(Images(info, 2 * batch), recipe.WithAugmentation().TestAugmentation!, batch, shuffle: false, seed: 0);
-            EvaluationResult test = Evaluation.Run(trainer.Model, loader, null, cancel);
+            EvaluationResult test = Evaluation.Run((nn.Module<Tensor, Tensor>)trainer.Model, loader, null, cancel);
             return new ImageCost(clock.SecondsPerBatch / batch, test.Seconds / test.Count);
         }
         finally

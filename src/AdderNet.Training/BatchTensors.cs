@@ -31,21 +31,4 @@ internal static class BatchTensors
 
     /// <summary>The labels as [N].</summary>
     public static Tensor LabelTensor(this Batch batch) => frombuffer(batch.Labels, ScalarType.Int64, batch.Count, 0);
-
-    /// <summary>Makes sure that the logits of some of the batch's images have a column for each label.</summary>
-    /// <exception cref="TrainingException">They don't.</exception>
-    public static void CheckLabels(this Batch batch, Tensor logits, long images)
-    {
-        if (logits.dim() != 2 || logits.shape[0] != images)
-        {
-            throw new TrainingException(
-                $"The model gives [{string.Join(", ", logits.shape)}] for {images} images; it must give one row of logits an image.");
-        }
-
-        if (batch.Labels.Max() is var largest && largest >= logits.shape[1])
-        {
-            throw new TrainingException(
-                $"There is a label {largest}, but the model tells only {logits.shape[1]} classes apart; use a model with as many outputs as the data has classes.");
-        }
-    }
 }

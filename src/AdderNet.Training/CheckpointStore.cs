@@ -16,13 +16,15 @@ internal sealed record SavedFile(string Name, long Bytes, string Sha256);
 /// <param name="Format">1.</param>
 /// <param name="Weights">The weights after the last completed epoch.</param>
 /// <param name="Optimizer">The optimizer's state after it.</param>
-/// <param name="BestWeights">The weights after the epoch with the best test accuracy.</param>
+/// <param name="BestWeights">The weights after the best epoch.</param>
 /// <param name="History">Every completed epoch, in order.</param>
-internal sealed record CheckpointIndex(int Format, SavedFile Weights, SavedFile Optimizer, SavedFile BestWeights, IReadOnlyList<EpochMetrics> History)
+/// <param name="BestEpoch">The best epoch; 0 in files from before there were tasks, where test accuracy decided.</param>
+internal sealed record CheckpointIndex(
+    int Format, SavedFile Weights, SavedFile Optimizer, SavedFile BestWeights, IReadOnlyList<EpochMetrics> History, int BestEpoch = 0)
 {
-    /// <summary>The first of the epochs with the best test accuracy.</summary>
+    /// <summary>The best of the epochs.</summary>
     [JsonIgnore]
-    public EpochMetrics Best => History.MaxBy(e => e.TestTop1)!;
+    public EpochMetrics Best => BestEpoch > 0 ? History[BestEpoch - 1] : History.MaxBy(e => e.TestTop1)!;
 }
 
 /// <summary>
@@ -53,9 +55,10 @@ internal sealed class CheckpointStore
             throw new TrainingException($"{path} has format {Index.Format}, which a newer version wrote; use that version.");
         }
 
-        if (Index.History.Count == 0 || Index.History.Any(e => e is null))
+        if (Index.History.Count == 0 || Index.History.Any(e => e is null) || Index.BestEpoch < 0 || Index.BestEpoch > Index.History.Count
+            || (Index.BestEpoch == 0 && Index.History.Any(e => e.Measured.Find(ClassificationMetrics.Top1Name) is null)))
         {
-            throw new TrainingException($"{path} is damaged: it tells of no completed epoch.");
+            throw new TrainingException($"{path} is damaged: it tells of no completed epoch, or not which one is the best.");
         }
     }
 
@@ -67,17 +70,20 @@ internal sealed class CheckpointStore
 
     /// <summary>Saves the state after an epoch.</summary>
     /// <param name="metrics">The epoch.</param>
+    /// <param name="isBetter">Whether an epoch's values are better than those of the best one so far.</param>
     /// <param name="weights">Writes the weights.</param>
     /// <param name="optimizer">Writes the optimizer's state.</param>
     /// <returns>Whether the epoch is the best so far.</returns>
     /// <exception cref="CheckpointException">It can't be written; the previous checkpoint is still what the folder holds.</exception>
-    public bool Save(EpochMetrics metrics, Action<Stream> weights, Action<Stream> optimizer)
+    public bool Save(EpochMetrics metrics, Func<MetricValues, MetricValues, bool> isBetter, Action<Stream> weights, Action<Stream> optimizer)
     {
         Directory.CreateDirectory(folder);
         string name = string.Create(CultureInfo.InvariantCulture, $"epoch-{metrics.Epoch:0000}");
         SavedFile savedWeights = Write($"{name}.safetensors", weights), savedOptimizer = Write($"{name}.optimizer.safetensors", optimizer);
-        bool best = Index is null || metrics.TestTop1 > Index.Best.TestTop1;
-        CheckpointIndex next = new(1, savedWeights, savedOptimizer, best ? savedWeights : Index!.BestWeights, [.. Index?.History ?? [], metrics]);
+        bool best = Index is null || isBetter(metrics.Measured, Index.Best.Measured);
+        CheckpointIndex next = new(
+            1, savedWeights, savedOptimizer, best ? savedWeights : Index!.BestWeights, [.. Index?.History ?? [], metrics],
+            best ? metrics.Epoch : Index!.Best.Epoch);
         WriteFile(Path.Combine(run, IndexName), s => JsonSerializer.Serialize(s, next, TrainingJson.Indented));
         Index = next;
         RemoveOld();

@@ -3,20 +3,18 @@ using static TorchSharp.torch;
 
 namespace AdderNet.Training;
 
-/// <summary>Sums over the images of a phase.</summary>
+/// <summary>Sums over the images of a pass.</summary>
 internal sealed class ClassificationMeter
 {
     private double loss;
-    private long top1, top5, count;
-
-    /// <summary>Mean loss so far.</summary>
-    public double Loss => count == 0 ? 0 : loss / count;
-
-    /// <summary>Share of right first guesses so far.</summary>
-    public double Top1 => count == 0 ? 0 : (double)top1 / count;
+    private long top1, top5;
 
     /// <summary>Images so far.</summary>
-    public long Count => count;
+    public long Count { get; private set; }
+
+    /// <summary>Means over them; 0 before the first.</summary>
+    public MetricValues Values => new(
+        (ClassificationMetrics.LossName, Mean(loss)), (ClassificationMetrics.Top1Name, Mean(top1)), (ClassificationMetrics.Top5Name, Mean(top5)));
 
     /// <summary>Adds some images.</summary>
     /// <param name="meanLoss">Their mean loss.</param>
@@ -32,9 +30,8 @@ internal sealed class ClassificationMeter
         top1 += hits.narrow(1, 0, 1).sum().item<long>();
         top5 += hits.sum().item<long>();
         loss += meanLoss * images;
-        count += images;
+        Count += images;
     }
 
-    public EvaluationResult Result(TimeSpan time) =>
-        new(Loss, Top1, count == 0 ? 0 : (double)top5 / count, count, time.TotalSeconds);
+    private double Mean(double sum) => Count == 0 ? 0 : sum / Count;
 }

@@ -1,36 +1,46 @@
+using System.Text.Json.Serialization;
+
 namespace AdderNet.Training;
 
-/// <summary>What one epoch reached. Accuracies are shares from 0 to 1, losses mean cross-entropies.</summary>
-/// <param name="Epoch">The epoch, from 1.</param>
-/// <param name="LearningRate">Its learning rate.</param>
-/// <param name="TrainLoss">Loss over the training images, each as it was met.</param>
-/// <param name="TrainTop1">Accuracy over the training images, each as it was met.</param>
-/// <param name="TrainTop5">The same, counting a label among the first five guesses.</param>
-/// <param name="TestLoss">Loss over the test images after the epoch.</param>
-/// <param name="TestTop1">Accuracy over the test images after the epoch.</param>
-/// <param name="TestTop5">The same, counting a label among the first five guesses.</param>
-/// <param name="TrainSeconds">Time spent learning.</param>
-/// <param name="TestSeconds">Time spent measuring.</param>
-/// <param name="ImagesPerSecond">Training images a second.</param>
-/// <param name="Finished">When the epoch was over.</param>
-public sealed record EpochMetrics(
-    int Epoch,
-    double LearningRate,
-    double TrainLoss,
-    double TrainTop1,
-    double TrainTop5,
-    double TestLoss,
-    double TestTop1,
-    double TestTop5,
-    double TrainSeconds,
-    double TestSeconds,
-    double ImagesPerSecond,
-    DateTimeOffset Finished);
+/// <summary>What one epoch reached.</summary>
+[JsonConverter(typeof(EpochMetricsConverter))]
+public sealed record EpochMetrics
+{
+    /// <summary>The epoch, from 1.</summary>
+    public required int Epoch { get; init; }
+
+    /// <summary>Its learning rate.</summary>
+    public required double LearningRate { get; init; }
+
+    /// <summary>What was measured over the training images, each as it was met.</summary>
+    public required MetricValues Train { get; init; }
+
+    /// <summary>What was measured over the validation images after the epoch; null where there are none.</summary>
+    public MetricValues? Validation { get; init; }
+
+    /// <summary>What was measured over the test images after the epoch; null where there are validation images, which take their place.</summary>
+    public MetricValues? Test { get; init; }
+
+    /// <summary>Time spent learning.</summary>
+    public required double TrainSeconds { get; init; }
+
+    /// <summary>Time spent measuring.</summary>
+    public required double TestSeconds { get; init; }
+
+    /// <summary>Training images a second.</summary>
+    public required double ImagesPerSecond { get; init; }
+
+    /// <summary>When the epoch was over.</summary>
+    public required DateTimeOffset Finished { get; init; }
+
+    /// <summary>What was measured after the epoch, by which the best one is chosen.</summary>
+    public MetricValues Measured => Validation ?? Test!;
+}
 
 /// <summary>What a run reached.</summary>
 /// <param name="Folder">The run folder.</param>
 /// <param name="History">Every completed epoch, in order.</param>
-/// <param name="Best">The epoch with the best test accuracy; null when none was completed.</param>
+/// <param name="Best">The best epoch by the task's deciding metric; null when none was completed.</param>
 /// <param name="Interrupted">Whether the run was stopped before its last epoch; resuming the folder continues it.</param>
 public sealed record TrainingResult(string Folder, IReadOnlyList<EpochMetrics> History, EpochMetrics? Best, bool Interrupted)
 {

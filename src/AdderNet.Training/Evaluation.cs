@@ -1,18 +1,14 @@
 using System.Diagnostics;
 using AdderNet.Data;
-using AdderNet.Models;
-using TorchSharp;
 using static TorchSharp.torch;
 
 namespace AdderNet.Training;
 
 /// <summary>What a model reaches on a data set.</summary>
-/// <param name="Loss">Mean cross-entropy.</param>
-/// <param name="Top1">Share (0 to 1) of the images whose first guess is right.</param>
-/// <param name="Top5">Share of the images whose label is among the first five guesses.</param>
+/// <param name="Values">What was measured.</param>
 /// <param name="Count">Images.</param>
 /// <param name="Seconds">Time it took.</param>
-public sealed record EvaluationResult(double Loss, double Top1, double Top5, long Count, double Seconds)
+public sealed record EvaluationResult(MetricValues Values, long Count, double Seconds)
 {
     /// <summary>Images a second.</summary>
     public double ImagesPerSecond => Seconds > 0 ? Count / Seconds : 0;
@@ -27,11 +23,12 @@ public sealed record EvaluationProgress(int Batch, int Batches, EvaluationResult
 /// <summary>Measures models.</summary>
 public static class Evaluation
 {
-    /// <summary>Runs every image through the model, in evaluation mode and without gradients.</summary>
-    /// <param name="model">Images [N, C, H, W] to logits [N, classes]; its mode is restored afterwards.</param>
+    /// <summary>Runs every image through a classifier, in evaluation mode and without gradients.</summary>
+    /// <param name="model">Images [N, C, H, W] to logits [N, classes]; the mode of each of its modules is restored afterwards.</param>
     /// <param name="loader">The images, unshuffled or not.</param>
     /// <param name="progress">Told after each batch, on the calling thread.</param>
     /// <param name="cancel">Stops after the batch in flight.</param>
+    /// <returns>Loss, top-1 and top-5 accuracy.</returns>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     /// <exception cref="DataException">An image can't be read.</exception>
     /// <exception cref="TrainingException">The model has fewer outputs than the data has classes.</exception>
@@ -40,42 +37,43 @@ public static class Evaluation
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(loader);
-        return Run(model, loader, fuse: true, progress, cancel);
+        return Run(
+            [model], () => new ClassificationPass(model, loader, epoch: 0, fuse: true, cancel),
+            (done, soFar) => progress?.Report(new EvaluationProgress(done, loader.BatchCount, soFar)), cancel);
     }
 
-    /// <summary>As above; unfused, it passes through the model's own modules and their hooks, and takes longer.</summary>
+    /// <summary>Goes through a pass in evaluation mode and without gradients.</summary>
+    /// <param name="modules">Whose modules are put into evaluation mode, and afterwards each into the one it was in.</param>
+    /// <param name="begin">Begins the pass, when they are.</param>
+    /// <param name="report">Told after each batch: how many are done, and the result so far.</param>
+    /// <param name="cancel">Stops after the batch in flight.</param>
     internal static EvaluationResult Run(
-        nn.Module<Tensor, Tensor> model, DataLoader loader, bool fuse, IProgress<EvaluationProgress>? progress, CancellationToken cancel)
+        IEnumerable<nn.Module> modules, Func<ITaskPass> begin, Action<int, EvaluationResult> report, CancellationToken cancel)
     {
-        bool training = model.training;
-        model.eval();
+        ModuleModes modes = ModuleModes.Evaluate(modules);
         try
         {
             using var guard = no_grad();
-            using nn.Module<Tensor, Tensor>? fused = fuse ? FusedModel.Fuse(model) : null;
-            ClassificationMeter meter = new();
+            using ITaskPass pass = begin();
             Stopwatch watch = Stopwatch.StartNew();
             int done = 0;
-            foreach (Batch batch in loader.Epoch(0, cancel))
+            foreach (ITaskBatch batch in pass.Batches)
             {
                 using (batch)
                 {
-                    using var scope = NewDisposeScope();
-                    Tensor labels = batch.LabelTensor(), logits = (fused ?? model).call(batch.ImageTensor());
-                    batch.CheckLabels(logits, batch.Count);
-                    meter.Add(nn.functional.cross_entropy(logits, labels).item<float>(), logits, labels);
+                    batch.Measure();
                 }
 
                 BatchTensors.ReleaseLeftovers();
-                progress?.Report(new EvaluationProgress(++done, loader.BatchCount, meter.Result(watch.Elapsed)));
+                report(++done, new EvaluationResult(pass.Values, pass.Count, watch.Elapsed.TotalSeconds));
                 cancel.ThrowIfCancellationRequested();
             }
 
-            return meter.Result(watch.Elapsed);
+            return new EvaluationResult(pass.Values, pass.Count, watch.Elapsed.TotalSeconds);
         }
         finally
         {
-            model.train(training);
+            modes.Restore();
         }
     }
 }

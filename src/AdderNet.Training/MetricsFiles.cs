@@ -13,16 +13,20 @@ internal static class MetricsFiles
     public static void Write(string folder, IReadOnlyList<EpochMetrics> history, Action<string, Action<Stream>> writeFile)
     {
         StringBuilder csv = new(), lines = new();
-        csv.AppendJoin(',', TrainingJson.Fields(typeof(EpochMetrics)).Select(f => f.Name)).Append('\n');
-        foreach (EpochMetrics epoch in history)
+        JsonObject[] rows = [.. history.Select(e => JsonSerializer.SerializeToNode(e, TrainingJson.Line)!.AsObject())];
+        string[] columns = [.. rows.SelectMany(r => r.Select(v => v.Key)).Distinct()];
+        csv.AppendJoin(',', columns).Append('\n');
+        foreach (JsonObject row in rows)
         {
-            JsonObject values = JsonSerializer.SerializeToNode(epoch, TrainingJson.Line)!.AsObject();
-            // No value holds a comma: all are numbers but the time.
-            csv.AppendJoin(',', values.Select(v => v.Value!.GetValueKind() == JsonValueKind.String ? v.Value.GetValue<string>() : v.Value.ToJsonString())).Append('\n');
-            lines.Append(values.ToJsonString(TrainingJson.Line)).Append('\n');
+            csv.AppendJoin(',', columns.Select(c => Cell(row[c]))).Append('\n');
+            lines.Append(row.ToJsonString(TrainingJson.Line)).Append('\n');
         }
 
         writeFile(Path.Combine(folder, "metrics.csv"), s => s.Write(Encoding.UTF8.GetBytes(csv.ToString())));
         writeFile(Path.Combine(folder, "metrics.jsonl"), s => s.Write(Encoding.UTF8.GetBytes(lines.ToString())));
     }
+
+    // No value holds a comma: all are numbers but the time. A run that met a validation split only later has empty cells before.
+    private static string Cell(JsonNode? value) =>
+        value is null ? "" : value.GetValueKind() == JsonValueKind.String ? value.GetValue<string>() : value.ToJsonString();
 }

@@ -11,9 +11,10 @@ internal sealed class MomentumSgd : IDisposable
     private readonly (string Name, Parameter Parameter)[] parameters;
     private readonly SGD sgd;
 
-    public MomentumSgd(nn.Module model, Recipe recipe)
+    public MomentumSgd(ITrainingTask task, Recipe recipe)
     {
-        parameters = [.. model.named_parameters().Where(p => p.parameter.requires_grad)];
+        parameters = [.. task.NamedModules().SelectMany(m => m.Module.named_parameters()
+            .Where(p => p.parameter.requires_grad).Select(p => (m.Prefix + p.name, p.parameter)))];
         if (parameters.Length == 0)
         {
             throw new TrainingException("The model has no parameter to train.");

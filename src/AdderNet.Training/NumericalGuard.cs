@@ -8,26 +8,26 @@ namespace AdderNet.Training;
 internal static class NumericalGuard
 {
     /// <summary>The layer whose output first holds NaN or infinity, in the order of the forward pass.</summary>
-    /// <param name="model">The model; it runs once more, so that its BatchNorm statistics change.</param>
-    /// <param name="images">The batch that broke it.</param>
+    /// <param name="task">The task whose modules are watched.</param>
+    /// <param name="forward">Runs them once more, on the batch that broke them; their BatchNorm statistics change.</param>
     /// <returns>A clause for a message; null when all outputs are finite.</returns>
-    public static string? FirstBroken(nn.Module<Tensor, Tensor> model, Tensor images)
+    public static string? FirstBroken(ITrainingTask task, Action forward)
     {
         using var scope = NewDisposeScope();
         using var guard = no_grad();
-        using ActivationWatch watch = new(model);
-        model.call(images);
+        using ActivationWatch watch = new(task);
+        forward();
         return watch.FirstBroken;
     }
 
     /// <summary>The parameter, nearest the loss, whose gradient holds NaN or infinity; null when none does.</summary>
-    public static string? BrokenGradient(nn.Module model)
+    public static string? BrokenGradient(ITrainingTask task)
     {
         using var scope = NewDisposeScope();
         using var guard = no_grad();
-        return model.named_parameters().Reverse()
+        return task.NamedModules().SelectMany(m => m.Module.named_parameters().Select(p => (Name: m.Prefix + p.name, p.parameter))).Reverse()
             .Where(p => p.parameter.grad is { } gradient && !IsFinite(gradient))
-            .Select(p => p.name).FirstOrDefault();
+            .Select(p => p.Name).FirstOrDefault();
     }
 
     public static bool IsFinite(Tensor tensor)
@@ -37,14 +37,15 @@ internal static class NumericalGuard
     }
 }
 
-/// <summary>Looks at the output of each module of a model, for as long as it lives.</summary>
+/// <summary>Looks at the output of each module of a task that gives one tensor for one, for as long as it lives.</summary>
 internal sealed class ActivationWatch : IDisposable
 {
     private readonly List<Action> removers = [];
 
-    public ActivationWatch(nn.Module<Tensor, Tensor> model)
+    public ActivationWatch(ITrainingTask task)
     {
-        foreach ((string name, nn.Module module) in model.named_modules().Append(("", model)))
+        foreach ((string name, nn.Module module) in task.NamedModules()
+            .SelectMany(m => m.Module.named_modules().Select(n => (m.Prefix + n.name, n.module)).Append((m.Prefix.TrimEnd('/'), m.Module))))
         {
             if (module is nn.Module<Tensor, Tensor> layer)
             {

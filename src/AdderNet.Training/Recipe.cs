@@ -37,7 +37,7 @@ public sealed record Recipe
     /// <summary>Passes over the training images.</summary>
     public int Epochs { get; init; } = 50;
 
-    /// <summary>Images between two optimizer steps. A last batch of one single image is left out: BatchNorm needs two.</summary>
+    /// <summary>Images between two optimizer steps. Where one single image is left at the end of an epoch, the last batch takes it, too.</summary>
     public int BatchSize { get; init; } = 256;
 
     /// <summary>Pieces in which a batch goes through the model, their gradients summed: more pieces take less memory. A small last batch has fewer.</summary>

@@ -51,6 +51,9 @@ public sealed class RunFolder : IDisposable
     /// <summary>The epochs completed so far.</summary>
     public IReadOnlyList<EpochMetrics> History => Checkpoints.Index?.History ?? [];
 
+    /// <summary>The best of them by the task's deciding metric; null before the first.</summary>
+    public EpochMetrics? Best => Checkpoints.Index?.Best;
+
     internal CheckpointStore Checkpoints { get; }
 
     /// <summary>Whether a folder holds a run.</summary>

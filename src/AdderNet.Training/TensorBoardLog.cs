@@ -71,12 +71,15 @@ internal sealed class TensorBoardLog : IDisposable
     {
         byte[] summary = Message(s =>
         {
-            Scalar(s, "loss/train", epoch.TrainLoss);
-            Scalar(s, "loss/test", epoch.TestLoss);
-            Scalar(s, "top1/train", epoch.TrainTop1);
-            Scalar(s, "top1/test", epoch.TestTop1);
-            Scalar(s, "top5/train", epoch.TrainTop5);
-            Scalar(s, "top5/test", epoch.TestTop5);
+            foreach ((string split, MetricValues? values) in (IEnumerable<(string, MetricValues?)>)
+                [("train", epoch.Train), ("validation", epoch.Validation), ("test", epoch.Test)])
+            {
+                foreach ((string name, double value) in values ?? [])
+                {
+                    Scalar(s, $"{name}/{split}", value);
+                }
+            }
+
             Scalar(s, "learning_rate", epoch.LearningRate);
             Scalar(s, "images_per_second", epoch.ImagesPerSecond);
         });

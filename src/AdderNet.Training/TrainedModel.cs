@@ -9,7 +9,7 @@ namespace AdderNet.Training;
 /// <summary>Which of a run's checkpoints.</summary>
 public enum CheckpointChoice
 {
-    /// <summary>The epoch with the best test accuracy.</summary>
+    /// <summary>The best epoch by the task's deciding metric: a classification's accuracy.</summary>
     Best,
 
     /// <summary>The last completed epoch.</summary>

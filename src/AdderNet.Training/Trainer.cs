@@ -1,14 +1,14 @@
+using System.Runtime.InteropServices;
 using AdderNet.Checkpoints;
 using AdderNet.Data;
 using AdderNet.Kernels;
-using AdderNet.Models;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace AdderNet.Training;
 
 /// <summary>
-/// Trains a model as a run folder's recipe says, from the last completed epoch to the end, in the same bits as if it had never stopped.
+/// Trains for a task as a run folder's recipe says, from the last completed epoch to the end, in the same bits as if it had never stopped.
 /// </summary>
 /// <remarks>It sets the number of threads and seeds TorchSharp's random generator, which belong to the whole process: train one model at a time.</remarks>
 /// <example><code>
@@ -20,14 +20,13 @@ public sealed class Trainer : IDisposable
 {
     private readonly RunFolder folder;
     private readonly Recipe recipe;
-    private readonly DataLoader train, test;
-    private readonly IReadOnlyList<string> classNames;
-    private readonly MomentumSgd optimizer;
-    private readonly LearningRateScaling scaling;
-    private readonly ActivationWatch? watch;
-    private int started;
+    private readonly ITrainingTask task;
+    private readonly Metric deciding;
+    private readonly TrainingStep step;
+    private readonly ModuleModes modes;
+    private int started, disposed;
 
-    /// <summary>Builds the model, or loads it from the folder's last checkpoint.</summary>
+    /// <summary>Makes a trainer that tells images apart by class.</summary>
     /// <param name="folder">The run; it stays open and its own.</param>
     /// <param name="trainData">Images to learn from.</param>
     /// <param name="testData">Images to measure with after each epoch.</param>
@@ -37,30 +36,39 @@ public sealed class Trainer : IDisposable
     /// <exception cref="DataException">The recipe's augmentation does not fit the images.</exception>
     /// <exception cref="ArgumentException">There is no model of the recipe's name.</exception>
     public Trainer(RunFolder folder, Dataset trainData, Dataset testData, Func<nn.Module<Tensor, Tensor>>? model = null)
+        : this(folder, recipe => new ClassificationTask(recipe, trainData, testData, model))
+    {
+    }
+
+    /// <summary>Makes a trainer for any task, in the state of the folder's last checkpoint.</summary>
+    /// <param name="folder">The run; it stays open and its own.</param>
+    /// <param name="task">Makes the task from the recipe, whose augmentations are written out, after the number of threads was set and the
+    /// random generator was seeded. The trainer disposes it.</param>
+    /// <exception cref="TrainingException">The checkpoint is damaged or of another model.</exception>
+    /// <exception cref="DataException">The recipe's augmentation does not fit the images.</exception>
+    public Trainer(RunFolder folder, Func<Recipe, ITrainingTask> task)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        ArgumentNullException.ThrowIfNull(trainData);
-        ArgumentNullException.ThrowIfNull(testData);
+        ArgumentNullException.ThrowIfNull(task);
         this.folder = folder;
         recipe = folder.Recipe.WithAugmentation();
-        classNames = trainData.ClassNames;
         int threads = folder.Options.Threads > 0 ? folder.Options.Threads : Environment.ProcessorCount;
         KernelThreads.Count = threads;
         set_num_threads(threads);
-        // One loader thread keeps several compute threads fed; what it prepares does not depend on their number.
-        int loaders = Math.Clamp(threads / 4, 1, 8);
-        train = new DataLoader(trainData, recipe.TrainAugmentation!, recipe.BatchSize, shuffle: true, unchecked((ulong)recipe.Seed), loaders);
-        test = new DataLoader(testData, recipe.TestAugmentation!, recipe.BatchSize, shuffle: false, 0, loaders);
-        scaling = recipe.CreateScaling();
-
         random.manual_seed(recipe.Seed);
-        Model = model?.Invoke() ?? AdderNetModels.Create(
-            recipe.Model, recipe.Layers, classNames.Count, trainData.Info.Channels, recipe.WeightGradient);
+        this.task = task(recipe);
         try
         {
-            optimizer = new MomentumSgd(Model, recipe);
+            deciding = this.task.Metrics.Single(m => m.Best is not null);
+            step = new TrainingStep(this.task, recipe, folder.Options.DetectAnomaly);
+            // Modules that were put into evaluation mode, such as frozen BatchNorms, stay in it; a whole model that was is meant to learn.
+            if (!Model.training)
+            {
+                Model.train();
+            }
+
+            modes = new ModuleModes(this.task.Modules());
             Load();
-            watch = folder.Options.DetectAnomaly ? new ActivationWatch(Model) : null;
         }
         catch
         {
@@ -69,8 +77,11 @@ public sealed class Trainer : IDisposable
         }
     }
 
-    /// <summary>The model in its present state; it belongs to the trainer.</summary>
-    public nn.Module<Tensor, Tensor> Model { get; }
+    /// <summary>The task's model in its present state; it belongs to the trainer.</summary>
+    public nn.Module Model => task.Model;
+
+    /// <summary>What is measured, in the order in which it is shown.</summary>
+    public IReadOnlyList<Metric> Metrics => task.Metrics;
 
     /// <summary>
     /// Trains until the last epoch or until cancelled. After each epoch its checkpoint is on the disk; cancelling stops after the batch
@@ -94,28 +105,15 @@ public sealed class Trainer : IDisposable
         {
             MetricsFiles.Write(folder.Path, folder.History, folder.Checkpoints.WriteFile);
             using TensorBoardLog log = new(folder.Path, folder.History);
-            Pace pace = new(recipe.Epochs, train.BatchCount, test.BatchCount);
+            Pace pace = new(recipe.Epochs, task.BatchCount(TrainingPhase.Train), task.BatchCount(TrainingPhase.Test));
             for (int epoch = folder.History.Count + 1; epoch <= recipe.Epochs; epoch++)
             {
-                EpochMetrics metrics = RunEpoch(epoch, pace, progress, cancel);
+                Reporter reporter = new(epoch, recipe.Epochs, pace, progress);
+                EpochMetrics metrics = RunEpoch(epoch, pace, reporter, cancel);
                 bool best = Save(metrics);
                 MetricsFiles.Write(folder.Path, folder.History, folder.Checkpoints.WriteFile);
                 log.Add(metrics);
-                progress?.Report(new TrainingProgress
-                {
-                    Epoch = epoch,
-                    Epochs = recipe.Epochs,
-                    Phase = TrainingPhase.Test,
-                    Batch = test.BatchCount,
-                    Batches = test.BatchCount,
-                    ImagesPerSecond = test.ItemCount / Math.Max(metrics.TestSeconds, 1e-9),
-                    TimeLeft = pace.TimeLeft(epoch, TrainingPhase.Test, test.BatchCount),
-                    Loss = metrics.TestLoss,
-                    Top1 = metrics.TestTop1,
-                    LearningRate = metrics.LearningRate,
-                    Completed = metrics,
-                    IsBest = best,
-                });
+                reporter.Completed(metrics, best);
             }
 
             return Result(interrupted: false);
@@ -124,11 +122,15 @@ public sealed class Trainer : IDisposable
         {
             return Result(interrupted: true);
         }
+        catch (NumericalException e)
+        {
+            throw new TrainingException($"{e.Message} {WhatIsSafe}", e);
+        }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new TrainingException($"{e.Message.TrimEnd('.')}. {WhatIsSafe}", e);
         }
-        catch (System.Runtime.InteropServices.ExternalException e)
+        catch (ExternalException e)
         {
             // What libtorch refuses, most often memory; its message goes on with a native stack trace.
             throw new TrainingException($"libtorch failed: {e.Message.Split('\n')[0].TrimEnd('.')}. {WhatIsSafe}", e);
@@ -138,139 +140,89 @@ public sealed class Trainer : IDisposable
     /// <summary>Frees the memory of model and optimizer.</summary>
     public void Dispose()
     {
-        watch?.Dispose();
-        optimizer?.Dispose();
-        Model?.Dispose();
-        train?.Dispose();
-        test?.Dispose();
+        if (Interlocked.Exchange(ref disposed, 1) == 0)
+        {
+            step?.Dispose();
+            task.Dispose();
+        }
     }
 
     private string WhatIsSafe => folder.History.Count == 0
         ? $"No epoch of {folder.Path} was complete yet."
         : $"The checkpoint of epoch {folder.History.Count} in {folder.Path} is whole; continue from it with --resume {folder.Path}.";
 
-    private TrainingResult Result(bool interrupted) =>
-        new(folder.Path, [.. folder.History], folder.Checkpoints.Index?.Best, interrupted);
+    private TrainingResult Result(bool interrupted) => new(folder.Path, [.. folder.History], folder.Best, interrupted);
 
-    private EpochMetrics RunEpoch(int epoch, Pace pace, IProgress<TrainingProgress>? progress, CancellationToken cancel)
+    private EpochMetrics RunEpoch(int epoch, Pace pace, Reporter reporter, CancellationToken cancel)
     {
         // Whatever else a model draws, dropout for example, depends on the epoch alone, too, so that resuming repeats it.
         random.manual_seed(unchecked(recipe.Seed * 1_000_003 + epoch));
-        double learningRate = recipe.LearningRateAt((long)(epoch - 1) * train.BatchCount, train.BatchCount);
-        ClassificationMeter meter = new();
-        Model.train();
+        modes.Restore();
         pace.Begin();
-        int done = 0;
-        foreach (Batch batch in train.Epoch(epoch, cancel))
+        EvaluationResult learned = Learn(epoch, pace, reporter, cancel);
+        pace.Begin();
+        double learningRate = Rate(epoch, batch: 0);
+        EvaluationResult measured = Measure(step.Inspects, (done, soFar) => reporter.Report(TrainingPhase.Test, done, BatchCount(TrainingPhase.Test), soFar, learningRate));
+        if (step.FirstBroken is not null || measured.Values.Any(v => !double.IsFinite(v.Value)))
+        {
+            using ActivationWatch again = new(task);
+            Measure(inspect: true, (_, _) => { });
+            Metric broken = task.Metrics.FirstOrDefault(m => measured.Values.Find(m.Name) is { } value && !double.IsFinite(value)) ?? task.Metrics[0];
+            throw TrainingStep.Broken($"Tested after epoch {epoch}, the {broken.Title} is {measured.Values[broken.Name]}", learningRate, again.FirstBroken);
+        }
+
+        return new EpochMetrics
+        {
+            Epoch = epoch,
+            LearningRate = learningRate,
+            Train = learned.Values,
+            Validation = task.MeasuresValidation ? measured.Values : null,
+            Test = task.MeasuresValidation ? null : measured.Values,
+            TrainSeconds = learned.Seconds,
+            TestSeconds = measured.Seconds,
+            ImagesPerSecond = learned.ImagesPerSecond,
+            Finished = DateTimeOffset.UtcNow,
+        };
+
+        EvaluationResult Measure(bool inspect, Action<int, EvaluationResult> report) =>
+            Evaluation.Run(task.Modules(), () => task.Begin(TrainingPhase.Test, 0, inspect, cancel), report, cancel);
+    }
+
+    private EvaluationResult Learn(int epoch, Pace pace, Reporter reporter, CancellationToken cancel)
+    {
+        using ITaskPass pass = task.Begin(TrainingPhase.Train, epoch, step.Inspects, cancel);
+        int done = 0, batches = BatchCount(TrainingPhase.Train);
+        foreach (ITaskBatch batch in pass.Batches)
         {
             using (batch)
             {
-                double rate = recipe.LearningRateAt((long)(epoch - 1) * train.BatchCount + done, train.BatchCount);
-                if (batch.Count > 1 || train.BatchCount == 1)
-                {
-                    Step(batch, rate, meter, $"epoch {epoch}, batch {done + 1} of {train.BatchCount}");
-                }
-
-                Report(TrainingPhase.Train, ++done, train.BatchCount, meter.Result(pace.Elapsed), rate);
+                double rate = Rate(epoch, done);
+                step.Run(batch, rate, $"epoch {epoch}, batch {done + 1} of {batches}");
+                reporter.Report(TrainingPhase.Train, ++done, batches, SoFar(), rate);
             }
 
             BatchTensors.ReleaseLeftovers();
             cancel.ThrowIfCancellationRequested();
         }
 
-        EvaluationResult learned = meter.Result(pace.Elapsed);
-        pace.Begin();
-        EvaluationResult measured = Evaluation.Run(
-            Model, test, fuse: watch is null, new Relay(p => Report(TrainingPhase.Test, p.Batch, p.Batches, p.SoFar, learningRate)), cancel);
-        if (!double.IsFinite(measured.Loss) || watch?.FirstBroken is not null)
-        {
-            using ActivationWatch again = new(Model);
-            Evaluation.Run(Model, test, fuse: false, null, cancel);
-            throw Broken($"Tested after epoch {epoch}, the loss is {measured.Loss}", learningRate, again.FirstBroken);
-        }
+        return SoFar();
 
-        return new EpochMetrics(
-            epoch, learningRate, learned.Loss, learned.Top1, learned.Top5, measured.Loss, measured.Top1, measured.Top5,
-            learned.Seconds, measured.Seconds, learned.ImagesPerSecond, DateTimeOffset.UtcNow);
-
-        void Report(TrainingPhase phase, int batch, int batches, EvaluationResult soFar, double rate) => progress?.Report(new TrainingProgress
-        {
-            Epoch = epoch,
-            Epochs = recipe.Epochs,
-            Phase = phase,
-            Batch = batch,
-            Batches = batches,
-            ImagesPerSecond = soFar.ImagesPerSecond,
-            TimeLeft = pace.TimeLeft(epoch, phase, batch),
-            Loss = soFar.Loss,
-            Top1 = soFar.Top1,
-            LearningRate = rate,
-        });
+        EvaluationResult SoFar() => new(pass.Values, pass.Count, pace.Elapsed.TotalSeconds);
     }
 
-    private void Step(Batch batch, double learningRate, ClassificationMeter meter, string place)
+    private int BatchCount(TrainingPhase phase) => task.BatchCount(phase);
+
+    private double Rate(int epoch, int batch)
     {
-        using var scope = NewDisposeScope();
-        Tensor images = batch.ImageTensor(), labels = batch.LabelTensor();
-        Model.zero_grad(true);
-        // A last batch may have few images, and BatchNorm needs two in each piece.
-        int pieces = Math.Clamp(batch.Count / 2, 1, recipe.MicroBatches);
-        long start = 0;
-        for (int piece = 0; piece < pieces; piece++)
-        {
-            long end = (long)batch.Count * (piece + 1) / pieces;
-            AddGradient(images.narrow(0, start, end - start), labels.narrow(0, start, end - start));
-            start = end;
-        }
-
-        if (watch is not null && NumericalGuard.BrokenGradient(Model) is { } gradient)
-        {
-            throw Broken($"In {place}, the gradient of '{gradient}' holds NaN or infinity", learningRate, null);
-        }
-
-        if (recipe.GradientCentralization)
-        {
-            GradientCentralization.Apply(Model);
-        }
-
-        scaling.Apply(Model);
-        optimizer.Step(learningRate);
-
-        void AddGradient(Tensor x, Tensor y)
-        {
-            using var pieceScope = NewDisposeScope();
-            Tensor logits = Model.call(x);
-            if (watch?.FirstBroken is { } activation)
-            {
-                throw Broken($"In {place}, activations are no longer numbers", learningRate, activation);
-            }
-
-            batch.CheckLabels(logits, y.shape[0]);
-            Tensor loss = nn.functional.cross_entropy(logits, y);
-            float value = loss.item<float>();
-            if (!float.IsFinite(value))
-            {
-                throw Broken($"In {place}, the loss is {value}", learningRate, NumericalGuard.FirstBroken(Model, x));
-            }
-
-            meter.Add(value, logits, y);
-            // The mean over the whole batch is the mean of the pieces' means, each weighted by its size.
-            Tensor share = x.shape[0] == batch.Count ? loss : loss * ((double)x.shape[0] / batch.Count);
-            share.backward();
-        }
+        int batches = BatchCount(TrainingPhase.Train);
+        return recipe.LearningRateAt((long)(epoch - 1) * batches + batch, batches);
     }
 
-    private TrainingException Broken(string what, double learningRate, string? layer) => new(FormattableString.Invariant(
-        $"{what} at learning rate {learningRate:G4}{(layer is null ? "" : $"; {layer}")}. A smaller learning rate may help. {WhatIsSafe}"));
-
-    private bool Save(EpochMetrics metrics)
-    {
-        ModelCard card = new(recipe, train.Channels, classNames, metrics);
-        return folder.Checkpoints.Save(
-            metrics,
-            stream => Safetensors.Write(stream, StateDict.FromModule(Model), card.ToMetadata()),
-            stream => Safetensors.Write(stream, optimizer.State));
-    }
+    private bool Save(EpochMetrics metrics) => folder.Checkpoints.Save(
+        metrics,
+        deciding.IsBetter,
+        stream => Safetensors.Write(stream, StateDict.FromModule(task.Model), new Dictionary<string, string>(task.Describe(metrics))),
+        stream => Safetensors.Write(stream, TrainingState.Of(task, step.Optimizer)));
 
     private void Load()
     {
@@ -279,11 +231,11 @@ public sealed class Trainer : IDisposable
             return;
         }
 
-        string weights = folder.Checkpoints.Verified(index.Weights), momentum = folder.Checkpoints.Verified(index.Optimizer);
+        string weights = folder.Checkpoints.Verified(index.Weights), state = folder.Checkpoints.Verified(index.Optimizer);
         try
         {
-            StateDict.LoadInto(Model, Safetensors.Read(weights).Tensors, source: weights);
-            optimizer.Load(Safetensors.Read(momentum).Tensors, momentum);
+            StateDict.LoadInto(task.Model, Safetensors.Read(weights).Tensors, source: weights);
+            TrainingState.Load(task, step.Optimizer, Safetensors.Read(state).Tensors, state);
         }
         catch (CheckpointException e)
         {
@@ -291,9 +243,29 @@ public sealed class Trainer : IDisposable
         }
     }
 
-    // Progress<T> would post to another thread.
-    private sealed class Relay(Action<EvaluationProgress> report) : IProgress<EvaluationProgress>
+    /// <summary>Tells how far an epoch has come.</summary>
+    private sealed class Reporter(int epoch, int epochs, Pace pace, IProgress<TrainingProgress>? progress)
     {
-        public void Report(EvaluationProgress value) => report(value);
+        private TrainingProgress? last;
+
+        public void Report(TrainingPhase phase, int batch, int batches, EvaluationResult soFar, double learningRate)
+        {
+            last = new TrainingProgress
+            {
+                Epoch = epoch,
+                Epochs = epochs,
+                Phase = phase,
+                Batch = batch,
+                Batches = batches,
+                ImagesPerSecond = soFar.ImagesPerSecond,
+                TimeLeft = pace.TimeLeft(epoch, phase, batch),
+                Values = soFar.Values,
+                LearningRate = learningRate,
+            };
+            progress?.Report(last);
+        }
+
+        public void Completed(EpochMetrics metrics, bool best) =>
+            progress?.Report(last! with { Completed = metrics, IsBest = best });
     }
 }

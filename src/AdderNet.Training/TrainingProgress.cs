@@ -6,7 +6,7 @@ public enum TrainingPhase
     /// <summary>Learning from the training images.</summary>
     Train,
 
-    /// <summary>Measuring on the test images.</summary>
+    /// <summary>Measuring on images it doesn't learn from.</summary>
     Test,
 }
 
@@ -34,11 +34,8 @@ public sealed record TrainingProgress
     /// <summary>Time the rest of the run will take at the pace so far; null until that can be told.</summary>
     public TimeSpan? TimeLeft { get; init; }
 
-    /// <summary>Mean cross-entropy of the phase so far.</summary>
-    public required double Loss { get; init; }
-
-    /// <summary>Share (0 to 1) of the images of the phase so far whose first guess was right.</summary>
-    public required double Top1 { get; init; }
+    /// <summary>What was measured in the phase so far.</summary>
+    public required MetricValues Values { get; init; }
 
     /// <summary>The learning rate of this epoch.</summary>
     public required double LearningRate { get; init; }
@@ -46,6 +43,6 @@ public sealed record TrainingProgress
     /// <summary>The results of the epoch, when this report ends it; its checkpoint is then safely on the disk.</summary>
     public EpochMetrics? Completed { get; init; }
 
-    /// <summary>Whether the epoch just completed has the best test accuracy so far.</summary>
+    /// <summary>Whether the epoch just completed is the best so far.</summary>
     public bool IsBest { get; init; }
 }

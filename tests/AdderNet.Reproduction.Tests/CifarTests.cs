@@ -46,6 +46,6 @@ public class CifarTests
 
     private static EpochMetrics[] History(int epochs, double accuracy) =>
     [
-        .. Enumerable.Range(1, epochs).Select(e => new EpochMetrics(e, 0.1, 2.0 / e, accuracy, 1, 2.0 / e, accuracy + (e - 1) / 10.0, 1, 1, 1, 100, default)),
+        .. Enumerable.Range(1, epochs).Select(e => Epochs.Of(e, trainLoss: 2.0 / e, testLoss: 2.0 / e, testTop1: accuracy + (e - 1) / 10.0)),
     ];
 }

@@ -29,7 +29,7 @@ public class TimeEstimateTests
     public void An_epoch_that_was_seen_counts_instead_of_a_measurement()
     {
         TimeEstimate estimate = new(threads: 1);
-        Array.ForEach(Runs, run => estimate.Observe(run, new EpochMetrics(1, 0.1, 1, 1, 1, 1, 1, 1, TrainSeconds: 7, TestSeconds: 3, 100, default)));
+        Array.ForEach(Runs, run => estimate.Observe(run, Epochs.Of(1, trainLoss: 1, testLoss: 1, testTop1: 1) with { TrainSeconds = 7, TestSeconds = 3 }));
         estimate.Measure(Runs, (run, _, _) => Assert.Fail($"{run.Name} was measured."), default);
         Assert.Equal(TimeSpan.FromSeconds(100), estimate.Left(Runs[0], 0));
         Assert.Equal(TimeSpan.FromSeconds(20), estimate.Left(Runs[1], 8));

@@ -102,7 +102,7 @@ internal sealed class TrainCommand
         {
             if (recorded.History.Count >= recorded.Recipe.Epochs)
             {
-                return ReportResult(new TrainingResult(path, recorded.History, recorded.History.MaxBy(m => m.TestTop1), false), TimeSpan.Zero, arguments.GetValue(json));
+                return ReportResult(new TrainingResult(path, recorded.History, recorded.Best, false), TimeSpan.Zero, arguments.GetValue(json));
             }
 
             options = OptionsOver(recorded.Options, arguments);
@@ -150,7 +150,7 @@ internal sealed class TrainCommand
         DateTime start = DateTime.UtcNow;
         TrainingResult result = asJson
             ? TrainingDisplay.RunAsJson(host, progress => trainer.Run(progress, cancel))
-            : TrainingDisplay.Run(host, folder.History, chosen.Epochs, progress => trainer.Run(progress, cancel), whole: null, cancel);
+            : TrainingDisplay.Run(host, trainer.Metrics, folder.History, chosen.Epochs, progress => trainer.Run(progress, cancel), whole: null, cancel);
         return ReportResult(result, DateTime.UtcNow - start, asJson);
     }
 

@@ -37,7 +37,7 @@ public sealed record ModelSummary(IReadOnlyList<LayerSummary> Layers)
     }
 
     /// <summary>Runs one blank image through a model and notes every layer it passes, in order.</summary>
-    /// <param name="model">Any TorchSharp model; it is put back into the mode it was in.</param>
+    /// <param name="model">Any TorchSharp model; each of its modules is put back into the mode it was in.</param>
     /// <param name="inputShape">Channels, rows and columns of the image.</param>
     /// <exception cref="ArgumentException">The shape is not three positive sizes.</exception>
     public static ModelSummary Describe(nn.Module<Tensor, Tensor> model, params long[] inputShape)
@@ -52,17 +52,16 @@ public sealed record ModelSummary(IReadOnlyList<LayerSummary> Layers)
         List<Action> unhook = [.. model.named_modules()
             .Where(m => m.module is nn.Module<Tensor, Tensor> && !m.module.children().Any())
             .Select(m => Hook(m.name, (nn.Module<Tensor, Tensor>)m.module, layers))];
-        bool training = model.training;
+        ModuleModes modes = ModuleModes.Evaluate(model);
         try
         {
             using var scope = NewDisposeScope();
             using var guard = no_grad();
-            model.eval();
             model.forward(zeros([1, .. inputShape]));
         }
         finally
         {
-            model.train(training);
+            modes.Restore();
             unhook.ForEach(remove => remove());
         }
 

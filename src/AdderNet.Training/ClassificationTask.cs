@@ -1,0 +1,74 @@
+using AdderNet.Data;
+using AdderNet.Models;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace AdderNet.Training;
+
+/// <summary>Tells images apart by class: targets are labels, the loss is the cross-entropy, and accuracy decides which epoch is the best.</summary>
+public sealed class ClassificationTask : ITrainingTask
+{
+    private readonly Recipe recipe;
+    private readonly DataLoader train, measured;
+    private readonly IReadOnlyList<string> classNames;
+    private readonly nn.Module<Tensor, Tensor> model;
+    private int disposed;
+
+    /// <summary>Builds the model and the loaders.</summary>
+    /// <param name="recipe">The recipe, its augmentations written out.</param>
+    /// <param name="train">Images to learn from.</param>
+    /// <param name="measured">Images to measure with after each epoch.</param>
+    /// <param name="model">Makes your own module from [N, C, H, W] to [N, classes]; null makes the recipe's model.</param>
+    /// <exception cref="DataException">The recipe's augmentation does not fit the images.</exception>
+    /// <exception cref="ArgumentException">There is no model of the recipe's name, or the recipe leaves an augmentation out.</exception>
+    public ClassificationTask(Recipe recipe, Dataset train, Dataset measured, Func<nn.Module<Tensor, Tensor>>? model = null)
+    {
+        ArgumentNullException.ThrowIfNull(recipe);
+        ArgumentNullException.ThrowIfNull(train);
+        ArgumentNullException.ThrowIfNull(measured);
+        if (recipe is not { TrainAugmentation: { } learning, TestAugmentation: { } measuring })
+        {
+            throw new ArgumentException("The recipe leaves its augmentations to the data set; call WithAugmentation first.", nameof(recipe));
+        }
+
+        this.recipe = recipe;
+        classNames = train.ClassNames;
+        // One loader thread keeps several compute threads fed; what it prepares does not depend on their number.
+        int loaders = Math.Clamp(get_num_threads() / 4, 1, 8);
+        // A last batch of one image would be too few for BatchNorm, so that the batch before takes it.
+        this.train = new DataLoader(train, learning, recipe.BatchSize, shuffle: true, unchecked((ulong)recipe.Seed), loaders, minLast: 2);
+        this.measured = new DataLoader(measured, measuring, recipe.BatchSize, shuffle: false, 0, loaders);
+        this.model = model?.Invoke() ?? AdderNetModels.Create(
+            recipe.Model, recipe.Layers, classNames.Count, train.Info.Channels, recipe.WeightGradient);
+    }
+
+    /// <inheritdoc/>
+    public nn.Module Model => model;
+
+    /// <inheritdoc/>
+    public IReadOnlyList<Metric> Metrics => ClassificationMetrics.All;
+
+    /// <inheritdoc/>
+    public int BatchCount(TrainingPhase phase) => Loader(phase).BatchCount;
+
+    /// <inheritdoc/>
+    public ITaskPass Begin(TrainingPhase phase, int epoch, bool inspect, CancellationToken cancel) =>
+        new ClassificationPass(model, Loader(phase), epoch, fuse: phase == TrainingPhase.Test && !inspect, cancel);
+
+    /// <inheritdoc/>
+    public IReadOnlyDictionary<string, string> Describe(EpochMetrics metrics) =>
+        new ModelCard(recipe, train.Channels, classNames, metrics).ToMetadata();
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        if (Interlocked.Exchange(ref disposed, 1) == 0)
+        {
+            model.Dispose();
+            train.Dispose();
+            measured.Dispose();
+        }
+    }
+
+    private DataLoader Loader(TrainingPhase phase) => phase == TrainingPhase.Train ? train : measured;
+}

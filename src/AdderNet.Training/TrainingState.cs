@@ -1,0 +1,38 @@
+using AdderNet.Checkpoints;
+
+namespace AdderNet.Training;
+
+/// <summary>
+/// What a checkpoint keeps beside the weights: the optimizer's buffers under their parameters' names, and the whole state of a task's
+/// companions as NAME/state/KEY.
+/// </summary>
+internal static class TrainingState
+{
+    public static OrderedDictionary<string, TensorData> Of(ITrainingTask task, MomentumSgd optimizer) => new(
+    [
+        .. optimizer.State,
+        .. task.Companions.SelectMany(c => StateDict.FromModule(c.Module).Select(s => KeyValuePair.Create(Prefix(c) + s.Key, s.Value))),
+    ]);
+
+    /// <exception cref="CheckpointException">A companion's state does not fit it.</exception>
+    /// <exception cref="TrainingException">The optimizer's state belongs to another model.</exception>
+    public static void Load(ITrainingTask task, MomentumSgd optimizer, IReadOnlyDictionary<string, TensorData> saved, string source)
+    {
+        Dictionary<string, TensorData> left = new(saved);
+        foreach (Companion companion in task.Companions)
+        {
+            Dictionary<string, TensorData> own = [];
+            foreach (string key in saved.Keys.Where(k => k.StartsWith(Prefix(companion), StringComparison.Ordinal)))
+            {
+                own.Add(key[Prefix(companion).Length..], saved[key]);
+                left.Remove(key);
+            }
+
+            StateDict.LoadInto(companion.Module, own, source: $"The state of '{companion.Name}' in {source}");
+        }
+
+        optimizer.Load(left, source);
+    }
+
+    private static string Prefix(Companion companion) => $"{companion.Name}/state/";
+}
