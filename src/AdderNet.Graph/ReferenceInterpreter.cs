@@ -81,37 +81,60 @@ public static class ReferenceInterpreter
 
     private static float[] Sums(LayerNode layer, float[] x, FeatureShape shape) => layer switch
     {
-        AdderNode adder => Windows(adder, x, shape, adder.Filters.ToFloats(), (v, f) => -Math.Abs(v - f)),
-        ConvolutionNode convolution => Windows(convolution, x, shape, convolution.Filters.ToFloats(), (v, f) => v * f),
-        BinaryConvolutionNode binary => Windows(binary, Map(x, binary.BinaryActivation), shape, binary.BinaryFilters(), (v, f) => v * f),
+        AdderNode adder => Windows<Distance>(adder, x, shape, adder.Filters.ToFloats()),
+        ConvolutionNode convolution => Windows<Product>(convolution, x, shape, convolution.Filters.ToFloats()),
+        BinaryConvolutionNode binary => Windows<Product>(binary, Map(x, binary.BinaryActivation), shape, binary.BinaryFilters()),
         LinearNode linear => Products(x, linear.Weight.ToFloats()),
         _ => throw new NotSupportedException($"The reference does not know the layer {layer.GetType().Name}."),
     };
 
-    /// <summary>Each output element as the sum of a term of each value in its window and the weight that meets it.</summary>
-    private static float[] Windows(FilterNode layer, float[] x, FeatureShape shape, float[] filters, Func<double, double, double> term)
+    /// <summary>What a value in a window and the weight that meets it add to the output.</summary>
+    private interface ITerm
+    {
+        static abstract double Of(double value, double weight);
+    }
+
+    private readonly struct Distance : ITerm
+    {
+        public static double Of(double value, double weight) => -Math.Abs(value - weight);
+    }
+
+    private readonly struct Product : ITerm
+    {
+        public static double Of(double value, double weight) => value * weight;
+    }
+
+    /// <summary>Each output element as a sum over its window.</summary>
+    private static float[] Windows<T>(FilterNode layer, float[] x, FeatureShape shape, float[] filters)
+        where T : ITerm
     {
         WindowGeometry w = layer.Window;
+        (float[] padded, FeatureShape p) = Padded(x, shape, w);
         int channels = shape.Channels / layer.Groups, perGroup = layer.Shape.Channels / layer.Groups;
         return PerPixel(layer.Shape, (o, row, column) =>
         {
             double sum = 0;
+            int filter = o * channels * w.KernelH * w.KernelW;
             for (int c = 0; c < channels; c++)
             {
                 for (int i = 0; i < w.KernelH; i++)
                 {
+                    int place = Place(p, o / perGroup * channels + c, row * w.StrideH + i * w.DilationH, column * w.StrideW);
                     for (int j = 0; j < w.KernelW; j++)
                     {
-                        float v = At(
-                            shape, x, o / perGroup * channels + c, row * w.StrideH - w.PaddingH + i * w.DilationH,
-                            column * w.StrideW - w.PaddingW + j * w.DilationW);
-                        sum += term(v, filters[((o * channels + c) * w.KernelH + i) * w.KernelW + j]);
+                        sum += T.Of(padded[place + j * w.DilationW], filters[filter++]);
                     }
                 }
             }
 
             return (float)sum;
         });
+    }
+
+    private static (float[] Padded, FeatureShape Shape) Padded(float[] x, FeatureShape shape, WindowGeometry w)
+    {
+        FeatureShape padded = new(shape.Channels, shape.Height + 2 * w.PaddingH, shape.Width + 2 * w.PaddingW);
+        return (PerPixel(padded, (c, row, column) => At(shape, x, c, row - w.PaddingH, column - w.PaddingW)), padded);
     }
 
     private static float[] Products(float[] x, float[] weight) =>

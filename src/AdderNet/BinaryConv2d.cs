@@ -1,3 +1,4 @@
+using AdderNet.Graph;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -28,6 +29,15 @@ internal sealed class BinaryConv2d : nn.Module<Tensor, Tensor>
 
     /// <summary>The real weights [O, C, kernel rows, kernel columns].</summary>
     public Parameter Weight => weight;
+
+    /// <summary>How one bit is made of each value.</summary>
+    public BinarizationRule Rule => binarization.Rule;
+
+    /// <summary>Rows and columns from one window to the next.</summary>
+    public long[] Stride => stride;
+
+    /// <summary>Rows and columns of zeros at the borders.</summary>
+    public long[] Padding => padding;
 
     public override Tensor forward(Tensor input)
     {
