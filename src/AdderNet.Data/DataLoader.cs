@@ -16,6 +16,9 @@ public sealed class DataLoader : IDisposable
     private readonly CancellationTokenSource disposed = new();
     private readonly ConcurrentBag<float[]> pool = [];
 
+    // Tests put a full memory in its place.
+    private readonly Func<int, float[]> allocate;
+
     /// <summary>A loader over <paramref name="dataset"/>; nothing is prepared until <see cref="Epoch"/>.</summary>
     /// <param name="dataset">The labelled images.</param>
     /// <param name="augmentation">How an image becomes a network's input.</param>
@@ -26,11 +29,20 @@ public sealed class DataLoader : IDisposable
     /// <param name="dropLast">Whether to leave out a last batch that is not full.</param>
     /// <param name="prefetch">Batches that may be ready or in preparation ahead of the one in use.</param>
     /// <param name="minLast">Fewest images of a last batch; where fewer are left, the batch before takes them.</param>
-    /// <exception cref="ArgumentOutOfRangeException">A number is too small, or a batch would exceed 2^31 - 1 floats.</exception>
-    /// <exception cref="DataException">The augmentation does not fit the images.</exception>
+    /// <exception cref="ArgumentOutOfRangeException">A number is too small.</exception>
+    /// <exception cref="DataException">The augmentation does not fit the images, or a batch would exceed 2^31 - 1 floats.</exception>
     public DataLoader(
         Dataset dataset, Augmentation augmentation, int batchSize, bool shuffle, ulong seed,
         int threads = 1, bool dropLast = false, int prefetch = 3, int minLast = 1)
+        : this(
+            dataset, augmentation, batchSize, shuffle, seed, threads, dropLast, prefetch, minLast,
+            length => GC.AllocateUninitializedArray<float>(length))
+    {
+    }
+
+    internal DataLoader(
+        Dataset dataset, Augmentation augmentation, int batchSize, bool shuffle, ulong seed, int threads, bool dropLast, int prefetch, int minLast,
+        Func<int, float[]> allocate)
     {
         ArgumentNullException.ThrowIfNull(dataset);
         ArgumentNullException.ThrowIfNull(augmentation);
@@ -45,6 +57,7 @@ public sealed class DataLoader : IDisposable
         this.seed = seed;
         this.threads = threads;
         this.prefetch = prefetch;
+        this.allocate = allocate;
         transform = new ItemTransform(augmentation, dataset.Info.Channels);
         (Height, Width) = transform.OutputSize(dataset.Info.Height, dataset.Info.Width);
         if (Height == 0)
@@ -60,7 +73,10 @@ public sealed class DataLoader : IDisposable
         bool joins = last < Math.Min(minLast, batchSize) && BatchCount > 1;
         BatchCount -= joins ? 1 : 0;
         largestBatch = joins ? this.batchSize + last : this.batchSize;
-        ArgumentOutOfRangeException.ThrowIfGreaterThan((long)largestBatch * Height * Width * Channels, Array.MaxLength, nameof(batchSize));
+        if ((long)largestBatch * Height * Width * Channels > Array.MaxLength)
+        {
+            throw new DataException($"{largestBatch:N0} images of {Height}x{Width}x{Channels} are more than fit in one batch; use a smaller batch size.");
+        }
     }
 
     /// <summary>Batches in an epoch.</summary>
@@ -81,7 +97,9 @@ public sealed class DataLoader : IDisposable
     /// <summary>The batches of one epoch, in order. Dispose each batch after its use.</summary>
     /// <param name="epoch">The epoch's number: the same one gives the same batches.</param>
     /// <param name="cancellation">Ends the enumeration with an <see cref="OperationCanceledException"/>.</param>
-    /// <exception cref="DataException">An image cannot be read; thrown when its batch is reached, naming the file.</exception>
+    /// <exception cref="DataException">
+    /// An image cannot be read, or there is not enough memory; thrown when its batch is reached, naming the file.
+    /// </exception>
     /// <exception cref="ObjectDisposedException">The loader was disposed.</exception>
     public IEnumerable<Batch> Epoch(int epoch, CancellationToken cancellation = default)
     {
@@ -92,8 +110,8 @@ public sealed class DataLoader : IDisposable
     /// <summary>Ends what is still being prepared and forgets the pooled memory.</summary>
     public void Dispose()
     {
+        // The source is only cancelled: it holds nothing native, and enumerations that still run ask it.
         disposed.Cancel();
-        disposed.Dispose();
         pool.Clear();
     }
 
@@ -144,8 +162,21 @@ public sealed class DataLoader : IDisposable
             labels[i] = dataset.Labels[indices[i]];
         }
 
-        float[] images = pool.TryTake(out float[]? pooled) ? pooled : GC.AllocateUninitializedArray<float>(largestBatch * Height * Width * Channels);
+        float[] images = pool.TryTake(out float[]? pooled) ? pooled : NewImages();
         return new Batch(images, indices, labels, Height, Width, Channels, GiveBack);
+    }
+
+    private float[] NewImages()
+    {
+        int length = largestBatch * Height * Width * Channels;
+        try
+        {
+            return allocate(length);
+        }
+        catch (OutOfMemoryException e)
+        {
+            throw new DataException($"There is not enough memory for {largestBatch:N0} images of {Height}x{Width}x{Channels} ({4e-6 * length:N0} MB); use a smaller batch size.", e);
+        }
     }
 
     private void GiveBack(float[] images)
@@ -163,7 +194,7 @@ public sealed class DataLoader : IDisposable
         for (int i = start; i < end; i++)
         {
             int index = batch.Indices[i];
-            RawImage image = dataset.Read(index, scratch.Files);
+            RawImage image = Read(index, scratch);
             if (transform.OutputSize(image.Height, image.Width) is var (height, width) && (height, width) != (Height, Width))
             {
                 throw new DataException($"{dataset.Describe(index)} would become {height}x{width} pixels where {dataset.Describe(0)} becomes {Height}x{Width}; set the augmentation's randomResizedCrop, or resize and centerCrop.");
@@ -177,6 +208,18 @@ public sealed class DataLoader : IDisposable
             {
                 throw new DataException($"{dataset.Describe(index)}: {e.Message}", e);
             }
+        }
+    }
+
+    private RawImage Read(int index, ItemTransform.Scratch scratch)
+    {
+        try
+        {
+            return dataset.Read(index, scratch.Files);
+        }
+        catch (OutOfMemoryException e)
+        {
+            throw new DataException($"There is not enough memory to read {dataset.Describe(index)}; use fewer threads, or a smaller image.", e);
         }
     }
 }

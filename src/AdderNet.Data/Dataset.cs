@@ -34,11 +34,17 @@ public sealed class Dataset
     /// <param name="info">Gives the images' size, channels and classes.</param>
     /// <param name="pixels">[N, H, W, C] bytes; not copied.</param>
     /// <param name="labels">[N] labels; not copied.</param>
-    /// <exception cref="ArgumentException">The pixels are not so many as the labels and sizes ask for, there are none, or a label is out of range.</exception>
+    /// <exception cref="ArgumentException">The pixels are not so many as the labels and sizes ask for, there are none, they have neither 1 nor 3 channels, or a label is out of
+    /// range.</exception>
     public static Dataset FromMemory(DatasetInfo info, ReadOnlyMemory<byte> pixels, int[] labels)
     {
         ArgumentNullException.ThrowIfNull(info);
         ArgumentNullException.ThrowIfNull(labels);
+        if (info.Channels is not (1 or 3))
+        {
+            throw new ArgumentException($"Images have 1 channel (grey) or 3 (RGB), not {info.Channels}; leave out transparency.", nameof(info));
+        }
+
         long length = (long)labels.Length * info.Height * info.Width * info.Channels;
         if (length != pixels.Length || length == 0)
         {

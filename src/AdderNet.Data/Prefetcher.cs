@@ -19,6 +19,7 @@ internal sealed class Prefetcher(int count, int ahead, Func<int, Batch> create, 
     private readonly Slot?[] slots = new Slot?[ahead];
     private int taken, nextBatch, nextItem;
     private bool stopped;
+    private ExceptionDispatchInfo? failure;
 
     /// <summary>The batches in order, once. It ends its threads however the enumeration ends.</summary>
     public IEnumerable<Batch> Run(int threads, CancellationToken cancellation)
@@ -62,6 +63,7 @@ internal sealed class Prefetcher(int count, int ahead, Func<int, Batch> create, 
             ref Slot? slot = ref slots[number % slots.Length];
             while (slot is not { Left: 0 })
             {
+                failure?.Throw();
                 if (stopped)
                 {
                     cancellation.ThrowIfCancellationRequested();
@@ -89,7 +91,24 @@ internal sealed class Prefetcher(int count, int ahead, Func<int, Batch> create, 
         }
     }
 
+    // Any failure belongs to whoever asks for the batch; an exception that left a thread of ours would end the process.
     private void Work()
+    {
+        try
+        {
+            FillBatches();
+        }
+        catch (Exception e)
+        {
+            lock (gate)
+            {
+                failure ??= ExceptionDispatchInfo.Capture(e);
+                Monitor.PulseAll(gate);
+            }
+        }
+    }
+
+    private void FillBatches()
     {
         var scratch = new ItemTransform.Scratch();
         while (Next(out Slot? slot, out int start, out int end))
@@ -101,7 +120,7 @@ internal sealed class Prefetcher(int count, int ahead, Func<int, Batch> create, 
             }
             catch (Exception e)
             {
-                // Any failure belongs to whoever asked for the batch; an exception on a thread of ours would end the process.
+                // One image's failure is its batch's: those before it are still handed out.
                 error = ExceptionDispatchInfo.Capture(e);
             }
 

@@ -154,6 +154,7 @@ public class DataLoaderTests
         using IEnumerator<Batch> batches = loader.Epoch(0).GetEnumerator();
         Assert.True(batches.MoveNext());
         loader.Dispose();
+        loader.Dispose();
         Assert.ThrowsAny<OperationCanceledException>(() => batches.MoveNext());
         Assert.Throws<ObjectDisposedException>(() => loader.Epoch(0));
     }
@@ -184,6 +185,19 @@ public class DataLoaderTests
         Assert.Equal(3, seen);
     }
 
+    [Theory]
+    [InlineData(0)]
+    [InlineData(1)]
+    [InlineData(4)]
+    public void Too_little_memory_reaches_whoever_asks_for_the_batch(int threads)
+    {
+        int allocated = 0;
+        float[] Allocate(int length) => Interlocked.Increment(ref allocated) <= 2 ? new float[length] : throw new InsufficientMemoryException();
+        using var loader = new DataLoader(Samples.NoiseDataset(100), Cifar, 10, false, 0, threads, false, 3, 1, Allocate);
+        Refused.Says(() => _ = loader.Epoch(0).ToList(), "not enough memory for 10 images of 32x32x3", "smaller batch size");
+        Refused.Says(() => _ = new DataLoader(Samples.NoiseDataset(100), new Augmentation { Pad = 4000 }, 100, false, 0), "100 images", "smaller batch size");
+    }
+
     [Fact]
     public void A_crop_that_does_not_fit_is_told_with_the_image()
     {
@@ -201,6 +215,8 @@ public class DataLoaderTests
         Assert.Throws<ArgumentOutOfRangeException>(() => dataset.Read(4));
         Assert.Throws<ArgumentException>(() => Dataset.FromMemory(Samples.Cifar10, new byte[3071], [0]));
         Assert.Throws<ArgumentException>(() => Dataset.FromMemory(Samples.Cifar10, new byte[3072], [10]));
+        Assert.Throws<ArgumentException>(() => Dataset.FromMemory(Samples.Cifar10 with { Channels = 4 }, new byte[4096], [0]));
+        Assert.Throws<ArgumentException>(() => Dataset.FromMemory(Samples.Cifar10 with { Channels = 2 }, new byte[2048], [0]));
         Assert.Throws<ArgumentException>(() => Dataset.FromFiles(Samples.Cifar10, ["a.png"], [0, 1]));
     }
 
