@@ -7,8 +7,8 @@ internal static class DataSource
 {
     /// <summary>The training or the test images.</summary>
     public static Dataset Open(Host host, string name, bool train, string? dataDir, CancellationToken cancel) => host.Live is null
-        ? Datasets.Open(name, train, dataDir, new Notices(host.Error), cancel)
-        : LiveLines.Run(host.Live, lines => Datasets.Open(name, train, dataDir, new Bars(lines), cancel));
+        ? Datasets.Open(name, train, dataDir, new Notices(host.Error), cancellation: cancel)
+        : LiveLines.Run(host.Live, lines => Datasets.Open(name, train, dataDir, new Bars(lines), cancellation: cancel));
 
     private static string Mega(long bytes) => FormattableString.Invariant($"{bytes / 1e6:N1} MB");
 

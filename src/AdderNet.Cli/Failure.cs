@@ -25,6 +25,11 @@ internal static class Failure
             return ExitCode.Interrupted;
         }
 
+        foreach (string detail in (e as DataException)?.Details ?? [])
+        {
+            error.WriteLine(OneLine(detail));
+        }
+
         bool trace = Environment.GetEnvironmentVariable("ADDERNET_TRACE") is { Length: > 0 } and not "0";
         error.WriteLine(Sentence(e) is { } sentence
             ? $"Error: {sentence}"

@@ -8,6 +8,12 @@ public sealed class DataException : Exception
     /// <summary>A problem told in one sentence.</summary>
     public DataException(string message) : base(message) { }
 
+    /// <summary>A problem told in one sentence, with what it consists of.</summary>
+    public DataException(string message, IReadOnlyList<string> details) : base(message) => Details = details;
+
+    /// <summary>Its parts, a sentence each, where there are several: the files that can't be read, for example.</summary>
+    public IReadOnlyList<string> Details { get; } = [];
+
     /// <summary>A problem told in one sentence, with what caused it.</summary>
     public DataException(string message, Exception innerException) : base(message, innerException) { }
 }

@@ -64,7 +64,8 @@ public static class Datasets
         Test: ["cifar-100-binary/test.bin"]);
 
     private static readonly DatasetInfo Folder = new("imagefolder", "Image folder", 3, 0, 0, [], 0, 0, false,
-        "your own JPEG or PNG images, as ImageNet: DIR/train/CLASS/*.jpg and DIR/val/CLASS/*.jpg");
+        "your own images, as ImageNet: DIR/train/CLASS/*.jpg and DIR/val/CLASS/*.jpg; val may be valid, validation or dev, and test is only " +
+        "measured at the end. Without val, or with DIR/CLASS/*.jpg alone, a tenth of each class is held out to choose the best epoch");
 
     /// <summary>All of them.</summary>
     public static IReadOnlyList<DatasetInfo> All { get; } = [Mnist.Info, FashionMnist.Info, Cifar10.Info, Cifar100.Info, Folder];
@@ -86,7 +87,7 @@ public static class Datasets
 
     /// <summary>Reads one split of a data set.</summary>
     /// <param name="name">A name in <see cref="All"/>.</param>
-    /// <param name="train">The training images, or the test images.</param>
+    /// <param name="train">The training images, or the test images (of an image folder without any: its validation images).</param>
     /// <param name="dataDir">
     /// The user's folder, which holds the official files directly or in the customary subfolder (such as mnist or
     /// cifar-10-batches-bin), zipped or not; for CIFAR also the path of the official archive. Null takes MNIST from this assembly; for
@@ -94,11 +95,13 @@ public static class Datasets
     /// cache folder), downloading what is missing and checking every file's SHA-256.
     /// </param>
     /// <param name="progress">Hears of downloads.</param>
+    /// <param name="skipDamaged">Whether to leave out image files that can't be read; otherwise they are all named in an exception.</param>
     /// <param name="cancellation">Stops; an interrupted download continues the next time.</param>
     /// <exception cref="DataException">The name is unknown, or the data missing, damaged or not to be had.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public static Dataset Open(
-        string name, bool train, string? dataDir = null, IProgress<DownloadProgress>? progress = null, CancellationToken cancellation = default)
+        string name, bool train, string? dataDir = null, IProgress<DownloadProgress>? progress = null, bool skipDamaged = false,
+        CancellationToken cancellation = default)
     {
         DatasetInfo info = Find(name);
         return info.Name switch
@@ -107,8 +110,29 @@ public static class Datasets
             "fashion-mnist" => FashionMnist.Open(train, dataDir, progress, cancellation),
             "cifar10" => Cifar10.Open(train, dataDir, progress, cancellation),
             "cifar100" => Cifar100.Open(train, dataDir, progress, cancellation),
-            _ => ImageFolder.Open(info, train, dataDir, cancellation),
+            _ when train => ImageFolder.Find(info, dataDir, cancellation).OpenTrain(skipDamaged, cancellation),
+            _ => ImageFolder.Find(info, dataDir, cancellation).OpenHeldOut(skipDamaged, cancellation),
         };
+    }
+
+    /// <summary>Reads all splits of a data set, as <see cref="Open"/> reads one.</summary>
+    /// <param name="name">A name in <see cref="All"/>.</param>
+    /// <param name="dataDir">As for <see cref="Open"/>.</param>
+    /// <param name="progress">Hears of downloads.</param>
+    /// <param name="skipDamaged">As for <see cref="Open"/>.</param>
+    /// <param name="cancellation">Stops.</param>
+    /// <exception cref="DataException">The name is unknown, or the data missing, damaged or not to be had.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public static DatasetSplits OpenSplits(
+        string name, string? dataDir = null, IProgress<DownloadProgress>? progress = null, bool skipDamaged = false,
+        CancellationToken cancellation = default)
+    {
+        DatasetInfo info = Find(name);
+        return info.Name == Folder.Name
+            ? ImageFolder.Find(info, dataDir, cancellation).OpenSplits(skipDamaged, cancellation)
+            : new DatasetSplits(
+                Open(name, train: true, dataDir, progress, skipDamaged, cancellation), null,
+                Open(name, train: false, dataDir, progress, skipDamaged, cancellation), []);
     }
 
     private static OfficialFile[] IdxFiles(string prefix, string[] mirrors, int count, string imagesSha256, string labelsSha256)

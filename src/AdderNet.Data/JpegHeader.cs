@@ -6,7 +6,9 @@ namespace AdderNet.Data;
 /// <param name="IsWhole">Whether a decoder has to hold all coefficients until the last scan: a progressive image, or one with a scan for each colour.</param>
 /// <param name="CoefficientBytes">Memory for all of the coefficients.</param>
 /// <param name="ScanStart">Where the coded pixels begin.</param>
-internal sealed record JpegHeader(bool IsWhole, long CoefficientBytes, long ScanStart)
+/// <param name="Pixels">Rows times columns.</param>
+/// <param name="IsCommon">Whether it is coded as nearly all are: by Huffman codes, baseline, extended or progressive.</param>
+internal sealed record JpegHeader(bool IsWhole, long CoefficientBytes, long ScanStart, long Pixels, bool IsCommon)
 {
     /// <summary>Whether the end marker is among coded pixels, where its two bytes can stand for nothing else.</summary>
     public static bool HasEnd(ReadOnlySpan<byte> coded) => coded.LastIndexOf<byte>([0xFF, 0xD9]) >= 0;
@@ -17,7 +19,7 @@ internal sealed record JpegHeader(bool IsWhole, long CoefficientBytes, long Scan
         Span<byte> head = stackalloc byte[4];
         // A frame header of four components has 18 bytes, a scan header fewer.
         Span<byte> content = stackalloc byte[18];
-        (bool progressive, int components, long coefficients) = (false, 0, 0);
+        (byte process, int components, long pixels, long coefficients) = (0, 0, 0, 0);
         for (long at = 2; ; )
         {
             file.Position = at;
@@ -46,17 +48,17 @@ internal sealed record JpegHeader(bool IsWhole, long CoefficientBytes, long Scan
 
                 if (marker == 0xDA)
                 {
-                    return new JpegHeader(progressive || content[0] < components, coefficients, at + 2 + length);
+                    return new JpegHeader(process is not (0xC0 or 0xC1) || content[0] < components, coefficients, at + 2 + length, pixels, process is 0xC0 or 0xC1 or 0xC2);
                 }
 
-                progressive = marker is not (0xC0 or 0xC1);
+                process = marker;
                 components = content[5];
                 if (components is < 1 or > 4 || read < 6 + 3 * components)
                 {
                     return null;
                 }
 
-                long pixels = (long)BinaryPrimitives.ReadUInt16BigEndian(content[1..]) * BinaryPrimitives.ReadUInt16BigEndian(content[3..]);
+                pixels = (long)BinaryPrimitives.ReadUInt16BigEndian(content[1..]) * BinaryPrimitives.ReadUInt16BigEndian(content[3..]);
                 int most = 1, sum = 0;
                 for (int i = 0; i < components; i++)
                 {

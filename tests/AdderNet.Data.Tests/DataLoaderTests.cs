@@ -167,12 +167,10 @@ public class DataLoaderTests
     {
         using var folder = new TempFolder();
         byte[] png = Samples.ImageFile(8, 8, SKEncodedImageFormat.Png);
-        for (int i = 0; i < 30; i++)
-        {
-            folder.Write($"train/a/{i:00}.png", i is 17 or 19 ? [1, 2, 3] : png);
-        }
+        string[] files = [.. Enumerable.Range(0, 30).Select(i => folder.Write($"train/a/{i:00}.png", i is 17 or 19 ? [1, 2, 3] : png))];
+        Dataset dataset = Dataset.FromFiles(Datasets.Find("imagefolder") with { ClassNames = ["a"] }, files, new int[30]);
 
-        using var loader = new DataLoader(Datasets.Open("imagefolder", true, folder.Path), new Augmentation(), 5, shuffle: false, seed: 0, threads);
+        using var loader = new DataLoader(dataset, new Augmentation(), 5, shuffle: false, seed: 0, threads);
         int seen = 0;
         Refused.Says(() =>
         {
