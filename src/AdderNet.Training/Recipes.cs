@@ -15,7 +15,7 @@ public static class Recipes
     public static IReadOnlyList<NamedRecipe> All { get; } =
     [
         new("mnist-short", "LeNet-5-BN on MNIST in about a minute on two cores",
-            new Recipe { Model = "lenet5-bn", Dataset = "mnist", Epochs = 3, BatchSize = 128, Nesterov = true }),
+            new Recipe { Model = "lenet5-bn", Dataset = "mnist", Epochs = 4, BatchSize = 128, Nesterov = true }),
         new("mnist", "the paper's LeNet-5-BN on MNIST: 50 epochs with Nesterov momentum",
             new Recipe { Model = "lenet5-bn", Dataset = "mnist", Epochs = 50, Nesterov = true }),
         new("cifar", "the paper's ResNet-20 on CIFAR-10: 400 epochs, crops and flips",

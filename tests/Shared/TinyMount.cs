@@ -15,6 +15,9 @@ internal sealed class TinyMount : IDisposable
             "needs the right to mount a tmpfs");
     }
 
+    /// <summary>From now on nothing in it can be written, by root neither.</summary>
+    public void MakeReadOnly() => Assert.True(Run("mount", "-o", "remount,ro", folder));
+
     // Lazily: whatever still looks at it, such as an indexer, must not keep the test from cleaning up.
     public void Dispose() => Run("umount", "--lazy", folder);
 
