@@ -14,6 +14,14 @@ needs_writable_checkout() {
     }
 }
 
+# Runs a command while no other script builds in this checkout.
+locked() (
+    mkdir -p "$root/artifacts"
+    exec 9>"$root/artifacts/.lock"
+    if command -v flock >/dev/null; then flock 9; fi
+    "$@"
+)
+
 # The SDK and NuGet want a home they can write to. Where there is none (unset, or read-only) they get one in the checkout for the
 # build alone, with the user's NuGet settings in it.
 dotnet_build() (
@@ -29,5 +37,6 @@ dotnet_build() (
         export HOME="$home"
         unset XDG_DATA_HOME
     fi
-    exec dotnet build "$@" </dev/null
+    # Without the lock: servers that the build leaves running would hold it.
+    exec dotnet build "$@" </dev/null 9>&-
 )
