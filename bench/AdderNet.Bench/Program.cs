@@ -1,4 +1,5 @@
 using System.Text.Json;
+using AdderNet;
 using AdderNet.Bench;
 using AdderNet.Kernels;
 using Spectre.Console;
@@ -23,7 +24,7 @@ int officialBatch = 64;
 string? json = null;
 if (args is ["official-ours", var t, var b])
 {
-    UseThreads(int.Parse(t));
+    TorchThreads.Use(int.Parse(t));
     OfficialSuite.RunOurs(int.Parse(b));
     return 0;
 }
@@ -53,11 +54,11 @@ TimeSpan time = TimeSpan.FromSeconds(seconds);
 List<Row> rows = [];
 Console.WriteLine($"{VectorWidths.Best} kernels, {Environment.ProcessorCount} processors, libtorch {torch.__version__}");
 // The runtime recompiles what is called often in the background: the first case must not pay for that.
-UseThreads(threadCounts[0]);
+TorchThreads.Use(threadCounts[0]);
 _ = LayerSuite.MeasureForwardBackward(LayerShapes.All[0], threadCounts[0], TimeSpan.FromSeconds(2));
 foreach (int threads in threadCounts)
 {
-    UseThreads(threads);
+    TorchThreads.Use(threads);
     foreach (string suite in suites)
     {
         Report(suite switch
@@ -84,12 +85,6 @@ if (json is not null)
 }
 
 return 0;
-
-static void UseThreads(int threads)
-{
-    torch.set_num_threads(threads);
-    KernelThreads.Count = threads;
-}
 
 void Report(IEnumerable<Row> measured)
 {

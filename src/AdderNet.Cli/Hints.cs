@@ -1,4 +1,6 @@
+using AdderNet.Data;
 using AdderNet.Reproduction;
+using AdderNet.Training;
 
 namespace AdderNet.Cli;
 
@@ -8,6 +10,15 @@ internal static class Hints
     /// <summary>The end of the sentence that the exception's message begins; empty where there is nothing to add.</summary>
     public static string For(Exception exception) => exception switch
     {
+        DataException { Problem: DataProblem.NoDownload } => 
+            "; give its path with --data-dir: it should hold train/CLASS/*.jpg and val/CLASS/*.jpg, or CLASS/*.jpg alone",
+        DataException { Problem: DataProblem.NoSuchFolder } => "; give the folder that holds the data with --data-dir, or leave it out",
+        DataException { Problem: DataProblem.WrongSystemFile } => ", or give other files with --data-dir",
+        TrainingException { Problem: TrainingProblem.FolderHoldsRun, Folder: var run } => $"; continue it with --resume {run}, or choose another folder with --out",
+        TrainingException { Problem: TrainingProblem.FolderIsFile } => "; choose another folder with --out",
+        TrainingException { Problem: TrainingProblem.FolderNotEmpty } => "; choose a new folder with --out",
+        TrainingException { Problem: TrainingProblem.UnknownModel } => "; name the model, for example --model resnet20",
+        TrainingException { Problem: TrainingProblem.Stopped, Folder: var run } => $"; continue from it with --resume {run}",
         OtherRunException { Epochs: { } epochs } => $"; go on with --epochs {epochs}, or choose another folder with --out",
         OtherRunException => "; choose another folder with --out",
         _ => "",

@@ -12,23 +12,8 @@ internal static class DataCache
     public static string Folder(string dataset) => Folder(dataset, Environment.GetEnvironmentVariable);
 
     /// <summary>The same, given what the environment says.</summary>
-    internal static string Folder(string dataset, Func<string, string?> environment)
-    {
-        string? Variable(string name) => environment(name) is { Length: > 0 } value ? value : null;
-        string? root = Variable("ADDERNET_CACHE");
-        if (root is null)
-        {
-            string home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
-            root = Path.Combine(
-                Variable("XDG_CACHE_HOME")
-                    ?? (OperatingSystem.IsWindows()
-                        ? Environment.GetFolderPath(Environment.SpecialFolder.LocalApplicationData)
-                        : Path.Combine(home, ".cache")),
-                "addernet");
-        }
-
-        return Path.GetFullPath(Path.Combine(root, dataset));
-    }
+    internal static string Folder(string dataset, Func<string, string?> environment) =>
+        Path.GetFullPath(Path.Combine(UserCache.In(environment), dataset));
 
     /// <summary>Makes sure that each file is in <paramref name="folder"/>, whole and unchanged, and returns their paths.</summary>
     /// <param name="title">What messages call the data set.</param>

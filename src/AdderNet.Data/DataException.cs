@@ -5,6 +5,9 @@ namespace AdderNet.Data;
 /// </summary>
 public sealed class DataException : Exception
 {
+    /// <summary>Which problem it is, for programs that say in their own words what to do about it.</summary>
+    public DataProblem Problem { get; init; }
+
     /// <summary>A problem told in one sentence.</summary>
     public DataException(string message) : base(message) { }
 
@@ -16,4 +19,20 @@ public sealed class DataException : Exception
 
     /// <summary>A problem told in one sentence, with what caused it.</summary>
     public DataException(string message, Exception innerException) : base(message, innerException) { }
+}
+
+/// <summary>Problems with data that a program may want to tell apart.</summary>
+public enum DataProblem
+{
+    /// <summary>Any other; the message says all there is to say.</summary>
+    Other,
+
+    /// <summary>The data set has no download and no folder was named.</summary>
+    NoDownload,
+
+    /// <summary>The folder that was named is none.</summary>
+    NoSuchFolder,
+
+    /// <summary>A file of the system's is not the published one.</summary>
+    WrongSystemFile,
 }

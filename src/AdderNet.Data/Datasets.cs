@@ -80,8 +80,8 @@ public static class Datasets
             return found;
         }
 
-        DatasetInfo nearest = All.MinBy(info => Distance(Plain(info.Name), Plain(name)))!;
-        string hint = Distance(Plain(nearest.Name), Plain(name)) <= 3 ? $"did you mean {nearest.Name}? There are" : "there are";
+        DatasetInfo nearest = All.MinBy(info => Levenshtein.Distance(Plain(info.Name), Plain(name)))!;
+        string hint = Levenshtein.Distance(Plain(nearest.Name), Plain(name)) <= 3 ? $"did you mean {nearest.Name}? There are" : "there are";
         throw new DataException($"There is no data set \"{name}\"; {hint} {string.Join(", ", All.Select(info => info.Name))}.");
     }
 
@@ -147,20 +147,4 @@ public static class Datasets
 
     private static string Plain(string name) =>
         name.Replace("-", "", StringComparison.Ordinal).Replace("_", "", StringComparison.Ordinal).Replace(" ", "", StringComparison.Ordinal).ToUpperInvariant();
-
-    // Levenshtein: insertions, removals and replacements that make one the other.
-    private static int Distance(string a, string b)
-    {
-        int[] row = [.. Enumerable.Range(0, b.Length + 1)];
-        for (int i = 1; i <= a.Length; i++)
-        {
-            int diagonal = row[0]++;
-            for (int j = 1; j <= b.Length; j++)
-            {
-                (diagonal, row[j]) = (row[j], Math.Min(Math.Min(row[j], row[j - 1]) + 1, diagonal + (a[i - 1] == b[j - 1] ? 0 : 1)));
-            }
-        }
-
-        return row[^1];
-    }
 }

@@ -56,7 +56,7 @@ internal sealed class ImageFolder
     {
         if (root is null)
         {
-            throw new DataException($"An image folder has no download; give its path with --data-dir: {Layout}.");
+            throw new DataException("An image folder has no download.") { Problem = DataProblem.NoDownload };
         }
 
         if (!Directory.Exists(root))

@@ -39,7 +39,7 @@ internal sealed record IdxSource(
         {
             if (!files[i].Matches(paths[i]))
             {
-                throw new DataException($"{paths[i]} does not have the published SHA-256; reinstall Debian's {Package.Name}, or give other files with --data-dir.");
+                throw new DataException($"{paths[i]} does not have the published SHA-256; reinstall Debian's {Package.Name}.") { Problem = DataProblem.WrongSystemFile };
             }
         }
 
@@ -131,7 +131,7 @@ internal static class UserFolder
     {
         if (!Directory.Exists(dataDir))
         {
-            throw new DataException($"{dataDir} does not exist or is no folder; give the folder that holds the data with --data-dir, or leave it out.");
+            throw new DataException($"{dataDir} does not exist or is no folder.") { Problem = DataProblem.NoSuchFolder };
         }
     }
 

@@ -14,7 +14,7 @@ internal sealed record ModelCard(Recipe Recipe, int InputChannels, IReadOnlyList
     {
         if (!metadata.TryGetValue(Key, out string? json))
         {
-            throw new TrainingException($"{path} does not say what model it holds; name the model, for example --model resnet20.");
+            throw new TrainingException($"{path} does not say what model it holds.") { Problem = TrainingProblem.UnknownModel };
         }
 
         ModelCard card = TrainingJson.Parse<ModelCard>(json, $"The description in {path}");

@@ -128,12 +128,12 @@ public sealed class RunFolder : IDisposable
     {
         if (HoldsRun(path))
         {
-            throw new TrainingException($"The folder {path} already holds a run; continue it with --resume {path}, or choose another folder with --out.");
+            throw new TrainingException($"The folder {path} already holds a run.") { Problem = TrainingProblem.FolderHoldsRun, Folder = path };
         }
 
         if (File.Exists(path))
         {
-            throw new TrainingException($"{path} is a file; choose another folder with --out.");
+            throw new TrainingException($"{path} is a file.") { Problem = TrainingProblem.FolderIsFile };
         }
 
         // What a process killed within its first moments left behind is no reason to refuse.
@@ -141,7 +141,7 @@ public sealed class RunFolder : IDisposable
                 .FirstOrDefault(n => n is not LockName && !n!.StartsWith(OptionsName, StringComparison.Ordinal)
                     && !(n.StartsWith(RecipeName, StringComparison.Ordinal) && n.EndsWith(".tmp", StringComparison.Ordinal))) is { } other)
         {
-            throw new TrainingException($"The folder {path} is not empty (it holds {other}); choose a new folder with --out.");
+            throw new TrainingException($"The folder {path} is not empty (it holds {other}).") { Problem = TrainingProblem.FolderNotEmpty };
         }
     }
 

@@ -1,7 +1,6 @@
 using System.Runtime.InteropServices;
 using AdderNet.Checkpoints;
 using AdderNet.Data;
-using AdderNet.Kernels;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -52,9 +51,7 @@ public sealed class Trainer : IDisposable
         ArgumentNullException.ThrowIfNull(task);
         this.folder = folder;
         recipe = folder.Recipe.WithAugmentation();
-        int threads = folder.Options.Threads > 0 ? folder.Options.Threads : Environment.ProcessorCount;
-        KernelThreads.Count = threads;
-        set_num_threads(threads);
+        TorchThreads.Use(folder.Options.Threads > 0 ? folder.Options.Threads : null);
         random.manual_seed(recipe.Seed);
         this.task = task(recipe);
         try
@@ -124,16 +121,16 @@ public sealed class Trainer : IDisposable
         }
         catch (NumericalException e)
         {
-            throw new TrainingException($"{e.Message} {WhatIsSafe}", e);
+            throw Stopped(e.Message, e);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
-            throw new TrainingException($"{e.Message.TrimEnd('.')}. {WhatIsSafe}", e);
+            throw Stopped($"{e.Message.TrimEnd('.')}.", e);
         }
         catch (ExternalException e)
         {
             // What libtorch refuses, most often memory; its message goes on with a native stack trace.
-            throw new TrainingException($"libtorch failed: {e.Message.Split('\n')[0].TrimEnd('.')}. {WhatIsSafe}", e);
+            throw Stopped($"libtorch failed: {e.Message.Split('\n')[0].TrimEnd('.')}.", e);
         }
     }
 
@@ -147,9 +144,13 @@ public sealed class Trainer : IDisposable
         }
     }
 
-    private string WhatIsSafe => folder.History.Count == 0
-        ? $"No epoch of {folder.Path} was complete yet."
-        : $"The checkpoint of epoch {folder.History.Count} in {folder.Path} is whole; continue from it with --resume {folder.Path}.";
+    /// <summary>Tells what ended the training, and what of it is safe.</summary>
+    private TrainingException Stopped(string why, Exception? cause = null) => folder.History.Count == 0
+        ? new TrainingException($"{why} No epoch of {folder.Path} was complete yet.", cause)
+        : new TrainingException($"{why} The checkpoint of epoch {folder.History.Count} in {folder.Path} is whole.", cause)
+        {
+            Problem = TrainingProblem.Stopped, Folder = folder.Path,
+        };
 
     private TrainingResult Result(bool interrupted) => new(folder.Path, [.. folder.History], folder.Best, interrupted);
 

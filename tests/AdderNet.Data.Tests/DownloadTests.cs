@@ -279,7 +279,7 @@ public sealed class DownloadTests : IDisposable
         Assert.Equal(7, source.Open(train: true, null, null, default).Count);
         labels[^1] = 9;
         folder.Write("l.gz", Samples.Gzip(labels));
-        Refused.Says(() => source.Open(train: true, null, null, default), folder["l.gz"], "SHA-256", "reinstall Debian's mnist");
+        Refused.Says(() => source.Open(train: true, null, null, default), DataProblem.WrongSystemFile, folder["l.gz"], "SHA-256", "reinstall Debian's mnist");
         Refused.Says(() => DataCache.Ensure("MNIST", folder["none"], files, null, default, "mnist"), "install Debian's mnist, or get i.gz, l.gz from http://127.0.0.1:9/ and put them into");
     }
 

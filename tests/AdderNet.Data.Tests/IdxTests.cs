@@ -44,7 +44,7 @@ public sealed class IdxTests : IDisposable
 
     [Fact]
     public void A_missing_folder_is_named() =>
-        Refused.Says(() => Datasets.Open("mnist", true, folder["nowhere"]), folder["nowhere"], "does not exist", "--data-dir");
+        Refused.Says(() => Datasets.Open("mnist", true, folder["nowhere"]), DataProblem.NoSuchFolder, folder["nowhere"], "does not exist");
 
     [Fact]
     public void A_missing_labels_file_is_named() =>

@@ -52,7 +52,7 @@ public sealed class ImageFolderTests : IDisposable
     [Fact]
     public void What_is_missing_is_told()
     {
-        Refused.Says(() => Datasets.Open("imagefolder", true), "--data-dir");
+        Refused.Says(() => Datasets.Open("imagefolder", true), DataProblem.NoDownload, "no download");
         Refused.Says(() => Datasets.Open("imagefolder", true, folder["none"]), folder["none"], "does not exist");
         Refused.Says(() => Datasets.Open("imagefolder", true, folder.Path), folder.Path, "has no class folders");
         Directory.CreateDirectory(folder["train"]);

@@ -24,7 +24,8 @@ public class FullDiskTests
             });
             TrainingException e = Assert.Throws<TrainingException>(() => trainer.Run(cancel: TestContext.Current.CancellationToken));
             Assert.StartsWith("No space left on the disk while writing", e.Message, StringComparison.Ordinal);
-            Assert.Contains($"The checkpoint of epoch 2 in {run.Path} is whole; continue from it with --resume {run.Path}.", e.Message, StringComparison.Ordinal);
+            Assert.Contains($"The checkpoint of epoch 2 in {run.Path} is whole.", e.Message, StringComparison.Ordinal);
+            Assert.Equal((TrainingProblem.Stopped, run.Path), (e.Problem, e.Folder));
         }
 
         Assert.Equal(2, new CheckpointStore(folder["run"]).Index!.History.Count);

@@ -11,7 +11,8 @@ public class RunFolderTests
         using TempFolder folder = new();
         RunFolder.Create(folder["run"], Small.Recipe).Dispose();
         TrainingException e = Assert.Throws<TrainingException>(() => RunFolder.Create(folder["run"], Small.Recipe));
-        Assert.Equal($"The folder {folder["run"]} already holds a run; continue it with --resume {folder["run"]}, or choose another folder with --out.", e.Message);
+        Assert.Equal($"The folder {folder["run"]} already holds a run.", e.Message);
+        Assert.Equal((TrainingProblem.FolderHoldsRun, folder["run"]), (e.Problem, e.Folder));
     }
 
     [Fact]

@@ -31,7 +31,7 @@ internal static class EvalCommand
         models.AddTo(command);
         command.SetAction(arguments =>
         {
-            Threads.Use(arguments.GetValue(threads));
+            TorchThreads.Use(arguments.GetValue(threads));
             using LoadedModel model = models.Load(arguments, arguments.GetValue(run));
             using Interrupt interrupt = new(null);
             string dataName = arguments.GetValue(models.Data) is { } other ? Datasets.Find(other).Name : model.Dataset;

@@ -38,7 +38,7 @@ internal static class PredictCommand
         models.AddTo(command);
         command.SetAction(arguments =>
         {
-            Threads.Use(arguments.GetValue(threads));
+            TorchThreads.Use(arguments.GetValue(threads));
             using LoadedModel model = models.Load(arguments, arguments.GetValue(run));
             bool bad = false;
             List<Prediction> predictions = [];

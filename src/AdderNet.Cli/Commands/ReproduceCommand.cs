@@ -59,7 +59,7 @@ internal sealed class ReproduceCommand
             throw CliException.Usage($"{useless.Name} means nothing to '{experiment.Name}', which trains nothing; leave it out.");
         }
 
-        Threads.Use(options.Threads);
+        TorchThreads.Use(options.Threads);
         try
         {
             if (new ExperimentRunner(display, experiment, options, Command(experiment, options)).Run(interrupt.Token))
@@ -82,8 +82,10 @@ internal sealed class ReproduceCommand
         arguments.GetValue(epochs) ?? experiment.DefaultEpochs,
         arguments.GetValue(seeds) ?? 1,
         arguments.GetValue(dataDir) is { } folder ? Path.GetFullPath(folder) : null,
-        arguments.GetValue(threads) ?? Environment.ProcessorCount,
+        ThreadCount(arguments),
         arguments.GetValue(output) ?? DefaultFolder(experiment));
+
+    private int ThreadCount(ParseResult arguments) => arguments.GetValue(threads) ?? Environment.ProcessorCount;
 
     /// <summary>What to type to make the same again, on any machine: the number of threads decides the last bits, so it is always named.</summary>
     private static string Command(Experiment experiment, ReproduceOptions options)
@@ -111,9 +113,7 @@ internal sealed class ReproduceCommand
     private int List(ParseResult arguments, CancellationToken cancel)
     {
         var plans = Experiments.All.Select(e => (Experiment: e, Options: Options(e, arguments))).Select(e => (e.Experiment, e.Options, Runs: e.Experiment.Plan(e.Options))).ToArray();
-        int count = arguments.GetValue(threads) ?? Environment.ProcessorCount;
-        Threads.Use(count);
-        TimeEstimate estimate = new(count);
+        TimeEstimate estimate = new(TorchThreads.Use(ThreadCount(arguments)));
         display.Measure(estimate, plans.SelectMany(p => p.Runs), cancel);
         Table table = new Table().Border(TableBorder.Horizontal).AddColumns("Name", "What it is", "In the paper", "Epochs", "Runs", "Time here");
         foreach (var (experiment, options, runs) in plans)
