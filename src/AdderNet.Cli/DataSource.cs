@@ -1,3 +1,4 @@
+using System.CommandLine;
 using AdderNet.Data;
 
 namespace AdderNet.Cli;
@@ -5,10 +6,30 @@ namespace AdderNet.Cli;
 /// <summary>Opens data sets and shows what is downloaded for them.</summary>
 internal static class DataSource
 {
+    public static Option<bool> SkipDamaged() => new("--skip-damaged")
+    {
+        Description = "Leave out image files that can't be read, and tell how many; without it they are all named and nothing starts",
+    };
+
     /// <summary>The training or the test images.</summary>
-    public static Dataset Open(Host host, string name, bool train, string? dataDir, CancellationToken cancel) => host.Live is null
-        ? Datasets.Open(name, train, dataDir, new Notices(host.Error), cancellation: cancel)
-        : LiveLines.Run(host.Live, lines => Datasets.Open(name, train, dataDir, new Bars(lines), cancellation: cancel));
+    public static Dataset Open(Host host, string name, bool train, string? dataDir, CancellationToken cancel, bool skipDamaged = false) =>
+        With(host, progress => Datasets.Open(name, train, dataDir, progress, skipDamaged, cancel));
+
+    /// <summary>All splits; what a user should know of them is told.</summary>
+    public static DatasetSplits OpenSplits(Host host, string name, string? dataDir, bool skipDamaged, CancellationToken cancel)
+    {
+        DatasetSplits splits = With(host, progress => Datasets.OpenSplits(name, dataDir, progress, skipDamaged, cancel));
+        foreach (string notice in splits.Notices)
+        {
+            host.Error.WriteLine(notice);
+        }
+
+        return splits;
+    }
+
+    private static T With<T>(Host host, Func<IProgress<DownloadProgress>, T> open) => host.Live is null
+        ? open(new Notices(host.Error))
+        : LiveLines.Run(host.Live, lines => open(new Bars(lines)));
 
     private static string Mega(long bytes) => FormattableString.Invariant($"{bytes / 1e6:N1} MB");
 

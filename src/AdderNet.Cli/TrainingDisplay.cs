@@ -15,11 +15,12 @@ internal static class TrainingDisplay
     /// <param name="train">The training.</param>
     /// <param name="whole">What the run is a part of: how far that is (0 to 1) and what to say of it; null where it stands alone.</param>
     /// <param name="cancel">Cancelled by Ctrl-C.</param>
+    /// <param name="measured">What the images measured after each epoch are called: test, or val.</param>
     public static TrainingResult Run(
         Host host, IReadOnlyList<Metric> metrics, IReadOnlyList<EpochMetrics> history, int epochs, Func<IProgress<TrainingProgress>, TrainingResult> train,
-        Func<TrainingProgress, (double Fraction, string Text)>? whole, CancellationToken cancel)
+        Func<TrainingProgress, (double Fraction, string Text)>? whole, CancellationToken cancel, string measured = "test")
     {
-        TrainingTable table = new(metrics, epochs);
+        TrainingTable table = new(metrics, epochs, measured);
         if (host.Live is null)
         {
             host.Out.WriteLine(table.Header);

@@ -6,17 +6,18 @@ namespace AdderNet.Cli;
 /// <summary>A run as text: a row an epoch, with the columns that its task shows.</summary>
 /// <param name="metrics">What the task measures.</param>
 /// <param name="epochs">Epochs of the run.</param>
-internal sealed class TrainingTable(IReadOnlyList<Metric> metrics, int epochs)
+/// <param name="measured">What the images measured after each epoch are called: test, or val.</param>
+internal sealed class TrainingTable(IReadOnlyList<Metric> metrics, int epochs, string measured = "test")
 {
     private readonly Metric[] shown = [.. metrics.Where(m => m.IsShown)];
 
     /// <summary>The headings.</summary>
     public string Header =>
-        $"{"epoch",7}{string.Concat(Columns("train").Concat(Columns("test")).Select(c => c.Title.PadLeft(c.Width)))}{"images/s",11}{"time",9}";
+        $"{"epoch",7}{string.Concat(Columns("train").Concat(Columns(measured)).Select(c => c.Title.PadLeft(c.Width)))}{"images/s",11}{"time",9}";
 
     /// <summary>An epoch's row.</summary>
     public string Row(EpochMetrics epoch) => FormattableString.Invariant(
-        $"{epoch.Epoch + "/" + epochs,7}{Cells("train", epoch.Train)}{Cells("test", epoch.Measured)}{epoch.ImagesPerSecond,11:N0}{Duration.Clock(TimeSpan.FromSeconds(epoch.TrainSeconds + epoch.TestSeconds)),9}");
+        $"{epoch.Epoch + "/" + epochs,7}{Cells("train", epoch.Train)}{Cells(measured, epoch.Measured)}{epoch.ImagesPerSecond,11:N0}{Duration.Clock(TimeSpan.FromSeconds(epoch.TrainSeconds + epoch.TestSeconds)),9}");
 
     /// <summary>What was measured so far, in a few words.</summary>
     public string SoFar(MetricValues values) =>

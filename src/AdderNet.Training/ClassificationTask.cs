@@ -10,6 +10,7 @@ public sealed class ClassificationTask : ITrainingTask
 {
     private readonly Recipe recipe;
     private readonly DataLoader train, measured;
+    private readonly bool measuresValidation;
     private readonly IReadOnlyList<string> classNames;
     private readonly nn.Module<Tensor, Tensor> model;
     private int disposed;
@@ -19,9 +20,10 @@ public sealed class ClassificationTask : ITrainingTask
     /// <param name="train">Images to learn from.</param>
     /// <param name="measured">Images to measure with after each epoch.</param>
     /// <param name="model">Makes your own module from [N, C, H, W] to [N, classes]; null makes the recipe's model.</param>
+    /// <param name="measuresValidation">Whether these images are a validation split, and no test images.</param>
     /// <exception cref="DataException">The recipe's augmentation does not fit the images.</exception>
     /// <exception cref="ArgumentException">There is no model of the recipe's name, or the recipe leaves an augmentation out.</exception>
-    public ClassificationTask(Recipe recipe, Dataset train, Dataset measured, Func<nn.Module<Tensor, Tensor>>? model = null)
+    public ClassificationTask(Recipe recipe, Dataset train, Dataset measured, Func<nn.Module<Tensor, Tensor>>? model = null, bool measuresValidation = false)
     {
         ArgumentNullException.ThrowIfNull(recipe);
         ArgumentNullException.ThrowIfNull(train);
@@ -32,6 +34,7 @@ public sealed class ClassificationTask : ITrainingTask
         }
 
         this.recipe = recipe;
+        this.measuresValidation = measuresValidation;
         classNames = train.ClassNames;
         // One loader thread keeps several compute threads fed; what it prepares does not depend on their number.
         int loaders = Math.Clamp(get_num_threads() / 4, 1, 8);
@@ -47,6 +50,9 @@ public sealed class ClassificationTask : ITrainingTask
 
     /// <inheritdoc/>
     public IReadOnlyList<Metric> Metrics => ClassificationMetrics.All;
+
+    /// <inheritdoc/>
+    public bool MeasuresValidation => measuresValidation;
 
     /// <inheritdoc/>
     public int BatchCount(TrainingPhase phase) => Loader(phase).BatchCount;

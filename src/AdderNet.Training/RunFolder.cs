@@ -13,6 +13,9 @@ public sealed record RunOptions
     /// <summary>Threads for libtorch and the kernels; 0 for all processors. Another number gives slightly other rounding.</summary>
     public int Threads { get; init; }
 
+    /// <summary>Whether image files that can't be read are left out.</summary>
+    public bool SkipDamaged { get; init; }
+
     /// <summary>Whether every step checks activations and gradients for NaN and infinity, layer by layer.</summary>
     public bool DetectAnomaly { get; init; }
 }

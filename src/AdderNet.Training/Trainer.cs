@@ -39,6 +39,18 @@ public sealed class Trainer : IDisposable
     {
     }
 
+    /// <summary>Makes a trainer that tells images apart by class, and chooses the best epoch by the validation images where there are any.</summary>
+    /// <param name="folder">The run; it stays open and its own.</param>
+    /// <param name="data">Images to learn from and to measure with. Test images beside validation images are left alone.</param>
+    /// <param name="model">Makes your own module, as above.</param>
+    /// <exception cref="TrainingException">The checkpoint is damaged or of another model.</exception>
+    /// <exception cref="DataException">The recipe's augmentation does not fit the images.</exception>
+    public Trainer(RunFolder folder, DatasetSplits data, Func<nn.Module<Tensor, Tensor>>? model = null)
+        : this(folder, recipe => new ClassificationTask(
+            recipe, (data ?? throw new ArgumentNullException(nameof(data))).Train, data.Measured, model, data.Validation is not null))
+    {
+    }
+
     /// <summary>Makes a trainer for any task, in the state of the folder's last checkpoint.</summary>
     /// <param name="folder">The run; it stays open and its own.</param>
     /// <param name="task">Makes the task from the recipe, whose augmentations are written out, after the number of threads was set and the

@@ -18,15 +18,15 @@ internal static class EvalCommand
         ModelOptions models = new();
         Option<string?> dataDir = CommonOptions.DataDir();
         Option<int?> batchSize = CommonOptions.Number("--batch-size", "N", "Images at a time, 256 by default", 1, 1 << 20), threads = CommonOptions.Threads();
-        Option<bool> json = CommonOptions.Json();
+        Option<bool> json = CommonOptions.Json(), skipDamaged = DataSource.SkipDamaged();
         CliCommand command = new(
             "eval",
-            "Measure a model on test images.",
+            "Measure a model on test images; of an image folder without test images on its validation images.",
             "eval # the newest run",
             "eval runs/lenet5-bn-mnist --json # for scripts",
             "eval resnet20.pth --model resnet20 --data cifar10 # weights saved by the official code")
         {
-            run, dataDir, batchSize, threads, json,
+            run, dataDir, skipDamaged, batchSize, threads, json,
         };
         models.AddTo(command);
         command.SetAction(arguments =>
@@ -35,7 +35,7 @@ internal static class EvalCommand
             using LoadedModel model = models.Load(arguments, arguments.GetValue(run));
             using Interrupt interrupt = new(null);
             string dataName = arguments.GetValue(models.Data) is { } other ? Datasets.Find(other).Name : model.Dataset;
-            Dataset data = DataSource.Open(host, dataName, train: false, arguments.GetValue(dataDir), interrupt.Token);
+            Dataset data = DataSource.Open(host, dataName, train: false, arguments.GetValue(dataDir), interrupt.Token, arguments.GetValue(skipDamaged));
             if (data.Info.Channels != model.Channels)
             {
                 throw new CliException($"{model.Source} is for images of {model.Channels} channel(s); those of {data.Info.Title} have {data.Info.Channels}.");

@@ -10,6 +10,7 @@ internal sealed class TrainCommand
 {
     private readonly RecipeOptions recipe = new();
     private readonly Option<string?> dataDir = CommonOptions.DataDir();
+    private readonly Option<bool> skipDamaged = DataSource.SkipDamaged();
     private readonly Option<int?> threads = CommonOptions.Threads();
 
     private readonly Option<bool> detectAnomaly = new("--detect-anomaly")
@@ -55,7 +56,7 @@ internal sealed class TrainCommand
             "train --recipe my.json # ...and train it",
             "train --resume # continue the newest run after Ctrl-C");
         train.recipe.AddTo(command);
-        foreach (Option option in (Option[])[train.dataDir, train.threads, train.detectAnomaly, train.output, train.resume, train.printRecipe, train.json])
+        foreach (Option option in (Option[])[train.dataDir, train.skipDamaged, train.threads, train.detectAnomaly, train.output, train.resume, train.printRecipe, train.json])
         {
             command.Add(option);
         }
@@ -82,10 +83,10 @@ internal sealed class TrainCommand
         return WithInterrupt(cancel =>
         {
             // The folder comes after the data: without data there is nothing to keep.
-            (Dataset train, Dataset test) = Open(chosen, options, cancel);
+            DatasetSplits data = Open(chosen, options, cancel);
             string path = arguments.GetValue(output) ?? Runs.NewPath(chosen);
             using RunFolder folder = RunFolder.Create(path, chosen, options);
-            return Train(folder, train, test, arguments.GetValue(json), cancel);
+            return Train(folder, data, arguments.GetValue(json), cancel);
         });
     }
 
@@ -111,8 +112,8 @@ internal sealed class TrainCommand
         return WithInterrupt(cancel =>
         {
             using RunFolder folder = RunFolder.Open(path, options);
-            (Dataset train, Dataset test) = Open(folder.Recipe, options, cancel);
-            return Train(folder, train, test, arguments.GetValue(json), cancel);
+            DatasetSplits data = Open(folder.Recipe, options, cancel);
+            return Train(folder, data, arguments.GetValue(json), cancel);
         });
 
         string? GivenName(Option option) => arguments.Has(option) ? option.Name : null;
@@ -123,11 +124,11 @@ internal sealed class TrainCommand
         DataDir = arguments.GetValue(dataDir) is { } folder ? Path.GetFullPath(folder) : options.DataDir,
         Threads = arguments.GetValue(threads) ?? options.Threads,
         DetectAnomaly = arguments.GetValue(detectAnomaly) || options.DetectAnomaly,
+        SkipDamaged = arguments.GetValue(skipDamaged) || options.SkipDamaged,
     };
 
-    private (Dataset Train, Dataset Test) Open(Recipe chosen, RunOptions options, CancellationToken cancel) => (
-        DataSource.Open(host, chosen.Dataset, train: true, options.DataDir, cancel),
-        DataSource.Open(host, chosen.Dataset, train: false, options.DataDir, cancel));
+    private DatasetSplits Open(Recipe chosen, RunOptions options, CancellationToken cancel) =>
+        DataSource.OpenSplits(host, chosen.Dataset, options.DataDir, options.SkipDamaged, cancel);
 
     private int WithInterrupt(Func<CancellationToken, int> work)
     {
@@ -135,14 +136,14 @@ internal sealed class TrainCommand
         return work(interrupt.Token);
     }
 
-    private int Train(RunFolder folder, Dataset train, Dataset test, bool asJson, CancellationToken cancel)
+    private int Train(RunFolder folder, DatasetSplits data, bool asJson, CancellationToken cancel)
     {
-        using Trainer trainer = new(folder, train, test);
+        using Trainer trainer = new(folder, data);
         Recipe chosen = folder.Recipe;
         if (!asJson)
         {
             host.Out.WriteLine(FormattableString.Invariant(
-                $"{Names.Network(chosen.Layers, chosen.Model)} on {train.Info.Title}: {train.Count:N0} training and {test.Count:N0} test images, {chosen.Epochs} epoch{(chosen.Epochs == 1 ? "" : "s")} of batches of {chosen.BatchSize}"));
+                $"{Names.Network(chosen.Layers, chosen.Model)} on {data.Train.Info.Title}: {Counts(data)}, {chosen.Epochs} epoch{(chosen.Epochs == 1 ? "" : "s")} of batches of {chosen.BatchSize}"));
             host.Out.WriteLine($"Saving in {folder.Path}");
             host.Out.WriteLine();
         }
@@ -150,25 +151,37 @@ internal sealed class TrainCommand
         DateTime start = DateTime.UtcNow;
         TrainingResult result = asJson
             ? TrainingDisplay.RunAsJson(host, progress => trainer.Run(progress, cancel))
-            : TrainingDisplay.Run(host, trainer.Metrics, folder.History, chosen.Epochs, progress => trainer.Run(progress, cancel), whole: null, cancel);
-        return ReportResult(result, DateTime.UtcNow - start, asJson);
+            : TrainingDisplay.Run(host, trainer.Metrics, folder.History, chosen.Epochs, progress => trainer.Run(progress, cancel), whole: null, cancel, data.Validation is null ? "test" : "val");
+        // Test images beside validation images have had no part in the run so far: they tell what its best epoch is worth.
+        EvaluationResult? test = result.Interrupted || data.Validation is null || data.Test is null ? null : Measure(folder.Path, data.Test, chosen, cancel);
+        return ReportResult(result, DateTime.UtcNow - start, asJson, test);
     }
 
-    private int ReportResult(TrainingResult result, TimeSpan time, bool asJson)
+    private static string Counts(DatasetSplits data) => FormattableString.Invariant(
+        $"{data.Train.Count:N0} training{(data.Validation is { } validation ? $"{(data.Test is null ? " and" : ",")} {validation.Count:N0} validation" : "")}{(data.Test is { } test ? $" and {test.Count:N0} test" : "")} images");
+
+    private static EvaluationResult Measure(string run, Dataset test, Recipe chosen, CancellationToken cancel)
+    {
+        using TrainedModel best = TrainedModel.Load(run);
+        using DataLoader loader = new(test, best.Preparation, chosen.BatchSize, shuffle: false, seed: 0);
+        return Evaluation.Run(best.Model, loader, null, cancel);
+    }
+
+    private int ReportResult(TrainingResult result, TimeSpan time, bool asJson, EvaluationResult? test = null)
     {
         if (asJson)
         {
-            host.Out.WriteJsonLine(new { result.Folder, Epochs = result.History.Count, result.Interrupted, result.Best, result.Last });
+            host.Out.WriteJsonLine(new { result.Folder, Epochs = result.History.Count, result.Interrupted, result.Best, result.Last, Test = test is null ? null : new { test.Count, test.Loss, test.Top1, test.Top5 } });
         }
         else
         {
-            Tell(result, time);
+            Tell(result, time, test);
         }
 
         return result.Interrupted ? ExitCode.Interrupted : ExitCode.Success;
     }
 
-    private void Tell(TrainingResult result, TimeSpan time)
+    private void Tell(TrainingResult result, TimeSpan time, EvaluationResult? test)
     {
         host.Out.WriteLine();
         if (result.Interrupted)
@@ -182,7 +195,13 @@ internal sealed class TrainCommand
 
         string took = time > TimeSpan.Zero ? $", trained in {Duration.Words(time)}" : "; the run is complete";
         string best = result.Best!.Epoch == result.Last!.Epoch ? "" : FormattableString.Invariant($" (best: {100 * result.Best.TestTop1:F2} % after epoch {result.Best.Epoch})");
-        host.Out.WriteLine(FormattableString.Invariant($"Test accuracy {100 * result.Last.TestTop1:F2} %{best}{took}."));
+        string measured = result.Last.Validation is null ? "Test" : "Validation";
+        host.Out.WriteLine(FormattableString.Invariant($"{measured} accuracy {100 * result.Last.TestTop1:F2} %{best}{took}."));
+        if (test is not null)
+        {
+            host.Out.WriteLine(FormattableString.Invariant($"Test accuracy {100 * test.Top1:F2} %, of the epoch that is best by validation, over {test.Count:N0} images."));
+        }
+
         host.Out.WriteLine($"Saved in {result.Folder}: weights, metrics and TensorBoard events. What to type next:");
         host.Out.WriteLine();
         host.Out.WriteLine($"  {Host.CommandName} eval {result.Folder}");
