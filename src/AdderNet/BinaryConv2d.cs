@@ -18,16 +18,16 @@ internal sealed class BinaryConv2d : nn.Module<Tensor, Tensor>
     private readonly long[] stride, padding;
     private readonly Binarization binarization;
 
-    public BinaryConv2d(long inChannels, long outChannels, long kernelSize, long stride, long padding, Binarization binarization)
+    public BinaryConv2d(long inChannels, long outChannels, long kernelSize, long stride, long padding, Binarization binarization, long groups = 1)
         : base(nameof(BinaryConv2d))
     {
-        weight = new Parameter(empty(outChannels, inChannels, kernelSize, kernelSize));
+        weight = new Parameter(empty(outChannels, inChannels / groups, kernelSize, kernelSize));
         nn.init.kaiming_normal_(weight, mode: nn.init.FanInOut.FanOut, nonlinearity: nn.init.NonlinearityType.ReLU);
-        (this.stride, this.padding, this.binarization) = ([stride, stride], [padding, padding], binarization);
+        (this.stride, this.padding, this.binarization, Groups) = ([stride, stride], [padding, padding], binarization, groups);
         RegisterComponents();
     }
 
-    /// <summary>The real weights [O, C, kernel rows, kernel columns].</summary>
+    /// <summary>The real weights [O, C / groups, kernel rows, kernel columns].</summary>
     public Parameter Weight => weight;
 
     /// <summary>How one bit is made of each value.</summary>
@@ -39,10 +39,13 @@ internal sealed class BinaryConv2d : nn.Module<Tensor, Tensor>
     /// <summary>Rows and columns of zeros at the borders.</summary>
     public long[] Padding => padding;
 
+    /// <summary>Groups of channels that see only each other.</summary>
+    public long Groups { get; }
+
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
-        return nn.functional.conv2d(binarization.Activations(input), binarization.Weights(weight), null, stride, padding)
+        return nn.functional.conv2d(binarization.Activations(input), binarization.Weights(weight), null, stride, padding, null, Groups)
             .MoveToOuterDisposeScope();
     }
 }

@@ -34,8 +34,19 @@ public static class AdderNetModels
     /// <exception cref="ArgumentException">The name is unknown, or classes or channels are below 1.</exception>
     public static nn.Module<Tensor, Tensor> Create(
         string name, LayerKind kind = LayerKind.Adder, int? classes = null, int? inputChannels = null,
-        WeightGradient gradient = WeightGradient.FullPrecision)
+        WeightGradient gradient = WeightGradient.FullPrecision) =>
+        Create(name, LayerFactory.Inner(kind, gradient), classes, inputChannels);
+
+    /// <summary>Builds a model whose layers may differ by place, with fresh parameters, drawn from TorchSharp's random generator.</summary>
+    /// <param name="name">A name from <see cref="All"/>.</param>
+    /// <param name="layers">Makes the layers.</param>
+    /// <param name="classes">Outputs; the model's usual number by default.</param>
+    /// <param name="inputChannels">Channels of the input [N, inputChannels, H, W]; the model's usual number by default.</param>
+    /// <returns>A module from [N, inputChannels, H, W] to [N, classes].</returns>
+    /// <exception cref="ArgumentException">The name is unknown, classes or channels are below 1, or a layer cannot be made.</exception>
+    public static nn.Module<Tensor, Tensor> Create(string name, LayerFactory layers, int? classes = null, int? inputChannels = null)
     {
+        ArgumentNullException.ThrowIfNull(layers);
         ModelInfo info = Find(name);
         var (outputs, channels) = (classes ?? info.Classes, inputChannels ?? info.InputChannels);
         if (outputs < 1 || channels < 1)
@@ -43,7 +54,7 @@ public static class AdderNetModels
             throw new ArgumentException($"{info.Title} needs at least one class and one input channel, not {outputs} and {channels}.");
         }
 
-        return info.Build(new InnerLayers(kind, gradient), outputs, channels);
+        return info.Build(layers, outputs, channels);
     }
 
     /// <summary>

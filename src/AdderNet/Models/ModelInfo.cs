@@ -7,7 +7,7 @@ public sealed class ModelInfo
 {
     internal ModelInfo(
         string name, string title, int inputChannels, int inputSize, int classes,
-        Func<InnerLayers, int, int, nn.Module<Tensor, Tensor>> build) =>
+        Func<LayerFactory, int, int, nn.Module<Tensor, Tensor>> build) =>
         (Name, Title, InputChannels, InputSize, Classes, Build) = (name, title, inputChannels, inputSize, classes, build);
 
     /// <summary>What it is called on the command line and in recipes, e.g. <c>resnet20</c>.</summary>
@@ -26,5 +26,5 @@ public sealed class ModelInfo
     public int Classes { get; }
 
     /// <summary>Builds it of some layers, for some classes and input channels.</summary>
-    internal Func<InnerLayers, int, int, nn.Module<Tensor, Tensor>> Build { get; }
+    internal Func<LayerFactory, int, int, nn.Module<Tensor, Tensor>> Build { get; }
 }

@@ -87,6 +87,7 @@ public static class ModuleGraph
             Inputs = inputs,
             Filters = layer.Weight.ToTensorData(),
             Window = Window(layer.Weight.shape[2..], layer.Stride, layer.Padding),
+            Groups = (int)layer.Groups,
             Rule = layer.Rule,
         },
         Conv2d { padding_mode: PaddingModes.Zeros } layer => new ConvolutionNode

@@ -1,11 +1,12 @@
 using TorchSharp;
 using static TorchSharp.torch;
+using static AdderNet.Models.LayerPosition;
 using Module = TorchSharp.torch.nn.Module<TorchSharp.torch.Tensor, TorchSharp.torch.Tensor>;
 
 namespace AdderNet.Models;
 
 /// <summary>
-/// Residual networks with the names and shapes of the official code's state_dict. Multiply-accumulates an image, ours beside the paper's:
+/// Residual networks with the names and shapes of the official code's state_dict. Multiply-accumulates a picture, ours beside the paper's:
 /// <code>
 ///              layers        width     input    ours      paper
 /// resnet20     3, 3, 3       16..64    32x32    40.81M    41.17M
@@ -16,72 +17,104 @@ namespace AdderNet.Models;
 /// </summary>
 internal static class ResNets
 {
-    /// <summary>A 3x3 stem and three stages of 16, 32 and 64 channels, for 32x32 images; 6n + 2 layers.</summary>
-    public static Module Cifar(InnerLayers layers, int n, int classes, int inputChannels) =>
-        nn.Sequential([
-            ("conv1", InnerLayers.Convolution(inputChannels, 16, 3, padding: 1)),
-            .. layers.After(("bn1", nn.BatchNorm2d(16)), "relu"),
-            ("layer1", Stage(layers, Basic, 16, 16, n, stride: 1)),
-            ("layer2", Stage(layers, Basic, 16, 32, n, stride: 2)),
-            ("layer3", Stage(layers, Basic, 32, 64, n, stride: 2, last: true)),
-            ("avgpool", nn.AdaptiveAvgPool2d(1)),
-            ("fc", InnerLayers.Convolution(64, classes, 1)),
-            ("bn2", nn.BatchNorm2d(classes)),
-            ("flatten", nn.Flatten())]);
+    /// <summary>A 3x3 stem and three stages of 16, 32 and 64 channels, for 32x32 pictures; 6n + 2 layers.</summary>
+    public static Module Cifar(LayerFactory layers, int n, int classes, int inputChannels) =>
+        Network(
+            layers, new("conv1", First, inputChannels, 16, 3, Padding: 1), null, Basic, [(16, n), (32, n), (64, n)],
+            new("fc", Last, 64, classes, 1));
 
     /// <summary>ResNet-18: basic blocks behind the ImageNet stem.</summary>
-    public static Module ResNet18(InnerLayers layers, int classes, int inputChannels) =>
-        ImageNet(layers, Basic, expansion: 1, [2, 2, 2, 2], classes, inputChannels);
+    public static Module ResNet18(LayerFactory layers, int classes, int inputChannels) =>
+        ImageNet(layers, Basic, [(64, 2), (128, 2), (256, 2), (512, 2)], classes, inputChannels);
 
     /// <summary>ResNet-50: bottleneck blocks behind the ImageNet stem.</summary>
-    public static Module ResNet50(InnerLayers layers, int classes, int inputChannels) =>
-        ImageNet(layers, Bottleneck, expansion: 4, [3, 4, 6, 3], classes, inputChannels);
+    public static Module ResNet50(LayerFactory layers, int classes, int inputChannels) =>
+        ImageNet(layers, Bottleneck, [(256, 3), (512, 4), (1024, 6), (2048, 3)], classes, inputChannels);
 
-    private delegate IEnumerable<(string, Module)> Block(InnerLayers layers, long inChannels, long outChannels, long stride);
+    /// <summary>The layers of a residual block, in order, by the block's name and sizes.</summary>
+    private delegate LayerSlot[] Block(string name, long inChannels, long outChannels, long stride);
 
-    private static Module ImageNet(InnerLayers layers, Block block, long expansion, int[] blocks, int classes, int inputChannels) =>
-        nn.Sequential([
-            ("conv1", InnerLayers.Convolution(inputChannels, 64, 7, stride: 2, padding: 3)),
-            .. layers.After(("bn1", nn.BatchNorm2d(64)), "relu", ("maxpool", nn.MaxPool2d(3, stride: 2, padding: 1))),
-            ("layer1", Stage(layers, block, 64, 64 * expansion, blocks[0], stride: 1)),
-            ("layer2", Stage(layers, block, 64 * expansion, 128 * expansion, blocks[1], stride: 2)),
-            ("layer3", Stage(layers, block, 128 * expansion, 256 * expansion, blocks[2], stride: 2)),
-            ("layer4", Stage(layers, block, 256 * expansion, 512 * expansion, blocks[3], stride: 2, last: true)),
-            ("avgpool", nn.AdaptiveAvgPool2d(1)),
-            ("fc", InnerLayers.Convolution(512 * expansion, classes, 1, bias: true)),
-            ("bn2", nn.BatchNorm2d(classes)),
-            ("flatten", nn.Flatten())]);
+    private sealed record BlockSlots(LayerSlot[] Body, LayerSlot? Downsample);
 
-    private static Module Stage(InnerLayers layers, Block block, long inChannels, long outChannels, int blocks, long stride, bool last = false) =>
-        nn.Sequential(Enumerable.Range(0, blocks).Select(i =>
+    private static Module ImageNet(LayerFactory layers, Block block, (long Channels, int Blocks)[] stages, int classes, int inputChannels) =>
+        Network(
+            layers, new("conv1", First, inputChannels, 64, 7, Stride: 2, Padding: 3), ("maxpool", nn.MaxPool2d(3, stride: 2, padding: 1)),
+            block, stages, new("fc", Last, stages[^1].Channels, classes, 1, Bias: true));
+
+    private static Module Network(
+        LayerFactory layers, LayerSlot stem, (string, Module)? pool, Block block, (long Channels, int Blocks)[] stages, LayerSlot classifier)
+    {
+        BlockSlots[] blocks = [.. Slots(block, stem.OutChannels, stages)];
+        List<(string, Module)> network = layers.Unit(stem, "bn1", "relu", blocks[0].Body[0], pool);
+        int built = 0;
+        for (int stage = 0; stage < stages.Length; stage++)
         {
-            var (from, step) = i == 0 ? (inChannels, stride) : (outChannels, 1);
-            Module? downsample = step == 1 && from == outChannels
-                ? null
-                : nn.Sequential(("0", layers.Layer(from, outChannels, 1, step)), ("1", nn.BatchNorm2d(outChannels)));
-            return ($"{i}", (Module)new Residual(
-                block(layers, from, outChannels, step), downsample, relu: !layers.Binary || (last && i == blocks - 1)));
-        }));
+            List<(string, Module)> residuals = [];
+            for (int i = 0; i < stages[stage].Blocks; i++)
+            {
+                BlockSlots slots = blocks[built++];
+                residuals.Add(($"{i}", Build(layers, slots, next: built < blocks.Length ? blocks[built].Body[0] : classifier)));
+            }
 
-    private static IEnumerable<(string, Module)> Basic(InnerLayers layers, long inChannels, long outChannels, long stride) =>
+            network.Add(($"layer{stage + 1}", nn.Sequential(residuals)));
+        }
+
+        return nn.Sequential(
+        [
+            .. network,
+            ("avgpool", nn.AdaptiveAvgPool2d(1)), (classifier.Name, layers.Create(classifier)), ("bn2", nn.BatchNorm2d(classifier.OutChannels)),
+            ("flatten", nn.Flatten()),
+        ]);
+    }
+
+    /// <summary>The slots of all blocks; the first block of each stage but the first halves rows and columns.</summary>
+    private static IEnumerable<BlockSlots> Slots(Block block, long channels, (long Channels, int Blocks)[] stages)
+    {
+        foreach (var (stage, (width, count)) in stages.Index())
+        {
+            for (int i = 0; i < count; i++)
+            {
+                string name = $"layer{stage + 1}.{i}";
+                long stride = stage > 0 && i == 0 ? 2 : 1;
+                yield return new BlockSlots(
+                    block(name, channels, width, stride),
+                    stride == 1 && channels == width ? null : new($"{name}.downsample.0", Inner, channels, width, 1, stride));
+                channels = width;
+            }
+        }
+    }
+
+    private static Residual Build(LayerFactory layers, BlockSlots block, LayerSlot next)
+    {
+        Module? downsample = block.Downsample is null
+            ? null
+            : nn.Sequential(("0", layers.Create(block.Downsample)), ("1", nn.BatchNorm2d(block.Downsample.OutChannels)));
+        LayerSlot[] body = block.Body;
+        List<(string, Module)> steps = [];
+        for (int i = 0; i < body.Length - 1; i++)
+        {
+            steps.AddRange(layers.Unit(body[i], $"bn{i + 1}", body.Length == 2 ? "relu" : $"relu{i + 1}", body[i + 1]));
+        }
+
+        return new Residual(
+            [.. steps, (body[^1].LocalName, layers.Create(body[^1])), ($"bn{body.Length}", nn.BatchNorm2d(body[^1].OutChannels))],
+            downsample, relu: !layers.SeesBits(next));
+    }
+
+    private static LayerSlot[] Basic(string name, long inChannels, long outChannels, long stride) =>
     [
-        ("conv1", layers.Layer(inChannels, outChannels, 3, stride, padding: 1)),
-        .. layers.After(("bn1", nn.BatchNorm2d(outChannels)), "relu"),
-        ("conv2", layers.Layer(outChannels, outChannels, 3, padding: 1)),
-        ("bn2", nn.BatchNorm2d(outChannels)),
+        new($"{name}.conv1", Inner, inChannels, outChannels, 3, stride, Padding: 1),
+        new($"{name}.conv2", Inner, outChannels, outChannels, 3, Padding: 1),
     ];
 
-    private static IEnumerable<(string, Module)> Bottleneck(InnerLayers layers, long inChannels, long outChannels, long stride)
+    private static LayerSlot[] Bottleneck(string name, long inChannels, long outChannels, long stride)
     {
         long width = outChannels / 4;
         return
         [
-            ("conv1", layers.Layer(inChannels, width, 1)),
-            .. layers.After(("bn1", nn.BatchNorm2d(width)), "relu1"),
-            ("conv2", layers.Layer(width, width, 3, stride, padding: 1)),
-            .. layers.After(("bn2", nn.BatchNorm2d(width)), "relu2"),
-            ("conv3", layers.Layer(width, outChannels, 1)),
-            ("bn3", nn.BatchNorm2d(outChannels)),
+            new($"{name}.conv1", Inner, inChannels, width, 1),
+            new($"{name}.conv2", Inner, width, width, 3, stride, Padding: 1),
+            new($"{name}.conv3", Inner, width, outChannels, 1),
         ];
     }
 }
