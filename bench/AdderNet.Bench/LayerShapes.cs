@@ -1,6 +1,5 @@
+using AdderNet.Graph;
 using AdderNet.Models;
-using TorchSharp;
-using static TorchSharp.torch;
 
 namespace AdderNet.Bench;
 
@@ -24,20 +23,12 @@ internal static class LayerShapes
 
     private static IEnumerable<LayerCase> Of(string model, int batch)
     {
-        ModelInfo info = AdderNetModels.Find(model);
-        using nn.Module<Tensor, Tensor> module = AdderNetModels.Create(model);
-        List<LayerCase> cases = [];
-        foreach (Adder2d layer in module.modules().OfType<Adder2d>())
+        NetworkGraph graph = AdderNetModels.Graph(model);
+        return graph.Nodes.OfType<AdderNode>().Select(layer =>
         {
-            layer.register_forward_pre_hook((_, input) =>
-            {
-                long[] x = input.shape, f = layer.Filters.shape;
-                cases.Add(new LayerCase(model, batch, x[1], x[2], x[3], f[0], f[2], layer.Stride.Item1, layer.Padding.Item1));
-                return input;
-            });
-        }
-
-        ModelSummary.Describe(module, info.InputChannels, info.InputSize, info.InputSize);
-        return cases.Distinct();
+            FeatureShape x = graph[layer.Inputs[0]].Shape;
+            WindowGeometry window = layer.Window;
+            return new LayerCase(model, batch, x.Channels, x.Height, x.Width, layer.Shape.Channels, window.KernelH, window.StrideH, window.PaddingH);
+        }).Distinct();
     }
 }

@@ -1,5 +1,6 @@
 using System.Globalization;
 using AdderNet.Data;
+using AdderNet.Graph;
 using AdderNet.Models;
 using AdderNet.Training;
 
@@ -98,7 +99,7 @@ internal static class CifarExperiment
     private static object?[] Row(string dataset, IReadOnlyList<RunFinding> runs)
     {
         Recipe recipe = runs[0].Plan.Recipe;
-        ModelSummary operations = ModelSummary.Of(recipe.Model, recipe.Layers, Datasets.Find(dataset).Classes);
+        OperationCounts operations = OperationCounts.Of(AdderNetModels.Graph(recipe.Model, recipe.Layers, Datasets.Find(dataset).Classes).Nodes);
         double? paper = Paper.TryGetValue((recipe.Model, recipe.Layers), out var both) ? dataset == "cifar10" ? both.Cifar10 : both.Cifar100 : null;
         return
         [

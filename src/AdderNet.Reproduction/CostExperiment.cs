@@ -1,3 +1,4 @@
+using AdderNet.Graph;
 using AdderNet.Models;
 using ScottPlot;
 
@@ -43,8 +44,8 @@ internal static class CostExperiment
             Draw(costs));
         report.Table("energy", EnergyColumns, costs.Select(c => EnergyRow(c, Cnn(costs, c))));
         report.Text(
-            $"Energy is the number of operations times what one takes in a 45 nm chip: a 32-bit floating-point multiplication {OperationEnergy.Float32.Multiply} pJ and an addition "
-            + $"{OperationEnergy.Float32.Add} pJ, an 8-bit integer multiplication {OperationEnergy.Int8.Multiply} pJ and an addition {OperationEnergy.Int8.Add} pJ ({OperationEnergy.Source}).");
+            $"Energy is the number of operations times what one takes in a 45 nm chip: a 32-bit floating-point multiplication {OperationEnergy.SinglePrecision.Multiply} pJ and an addition "
+            + $"{OperationEnergy.SinglePrecision.Add} pJ, an 8-bit integer multiplication {OperationEnergy.EightBitIntegers.Multiply} pJ and an addition {OperationEnergy.EightBitIntegers.Add} pJ ({OperationEnergy.Source}).");
         report.Text(
             "There is no published figure for an XNOR of two bits. It is counted at its upper bound of 0.03 / 16 = 0.0019 pJ in both columns: an 8-bit addition is at least eight full adders of "
             + "two such gates each. So XNORs are next to nothing, and a binary network costs its additions. They are counted as full additions of the column, as the paper counts them. "
@@ -70,7 +71,7 @@ internal static class CostExperiment
     private static object?[] EnergyRow(NetworkCost cost, NetworkCost cnn) =>
     [
         Name(cost),
-        .. ((OperationEnergy[])[OperationEnergy.Float32, OperationEnergy.Int8]).SelectMany(e => (object?[])
+        .. ((OperationEnergy[])[OperationEnergy.SinglePrecision, OperationEnergy.EightBitIntegers]).SelectMany(e => (object?[])
             [cost.Microjoules(e), cost.Microjoules(e) / cnn.Microjoules(e) * 100, 100 * cost.OrdinaryShare(e)]),
     ];
 
@@ -82,7 +83,7 @@ internal static class CostExperiment
 
     private static object?[] OperationRow(NetworkCost cost)
     {
-        ModelSummary all = cost.Operations;
+        OperationCounts all = cost.Operations;
         return [Name(cost), all.Parameters, all.Multiplications, all.Additions, all.Xnors, .. PaperCells(cost)];
     }
 
@@ -103,7 +104,7 @@ internal static class CostExperiment
     /// <summary>Bars by model and version, in two panels.</summary>
     private static Figure Draw(NetworkCost[] costs)
     {
-        Plot[] panels = [Panel("float32", OperationEnergy.Float32), Panel("int8", OperationEnergy.Int8)];
+        Plot[] panels = [Panel("float32", OperationEnergy.SinglePrecision), Panel("int8", OperationEnergy.EightBitIntegers)];
         Charts.SameLimits(panels);
         foreach (Plot panel in panels)
         {

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using AdderNet.Data;
+using AdderNet.Graph;
 using AdderNet.Models;
 using AdderNet.Training;
 using static TorchSharp.torch;
@@ -51,7 +52,7 @@ internal sealed record ImageCost(double Train, double Test)
     private static int BatchSize(PlannedRun run, DatasetInfo info)
     {
         const double operations = 4e9;
-        double each = ModelSummary.Of(run.Recipe.Model, LayerKind.Conv, info.Classes, info.Channels).Multiplications;
+        double each = OperationCounts.Of(AdderNetModels.Graph(run.Recipe.Model, LayerKind.Conv, info.Classes, info.Channels).Nodes).Multiplications;
         return (int)Math.Clamp(operations / each, Math.Min(2, run.Recipe.BatchSize), run.Recipe.BatchSize);
     }
 

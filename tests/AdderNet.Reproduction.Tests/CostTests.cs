@@ -1,3 +1,4 @@
+using AdderNet.Graph;
 using AdderNet.Models;
 
 namespace AdderNet.Reproduction.Tests;
@@ -29,7 +30,7 @@ public class CostTests
     public void Energy_is_the_published_figures_times_the_operations()
     {
         // 118,440 ordinary products and 298,080 inner ones.
-        double[] float32 = [.. LeNet().Select(c => c.Microjoules(OperationEnergy.Float32))], int8 = [.. LeNet().Select(c => c.Microjoules(OperationEnergy.Int8))];
+        double[] float32 = [.. LeNet().Select(c => c.Microjoules(OperationEnergy.SinglePrecision))], int8 = [.. LeNet().Select(c => c.Microjoules(OperationEnergy.EightBitIntegers))];
 
         Assert.Equal(1.081368, float32[0], 1e-9); // 118,440 x 4.6 + 298,080 x 1.8 pJ
         Assert.Equal(1.915992, float32[1], 1e-9); // 416,520 x 4.6 pJ
@@ -44,8 +45,8 @@ public class CostTests
     {
         Assert.All(LeNet(), c => Assert.Equal(["conv1", "fc"], c.Ordinary.Select(l => l.Name)));
         Assert.Equal(["conv1", "embedding", "fc"], NetworkCost.Of(AdderNetModels.Find("lenet++"))[2].Ordinary.Select(l => l.Name));
-        Assert.Equal(0.544824 / 1.081368, LeNet()[0].OrdinaryShare(OperationEnergy.Float32), 1e-9);
-        Assert.Equal(0.544824 / 1.915992, LeNet()[1].OrdinaryShare(OperationEnergy.Float32), 1e-9);
+        Assert.Equal(0.544824 / 1.081368, LeNet()[0].OrdinaryShare(OperationEnergy.SinglePrecision), 1e-9);
+        Assert.Equal(0.544824 / 1.915992, LeNet()[1].OrdinaryShare(OperationEnergy.SinglePrecision), 1e-9);
     }
 
     private static IReadOnlyList<NetworkCost> LeNet() => NetworkCost.Of(AdderNetModels.Find("lenet5-bn"));

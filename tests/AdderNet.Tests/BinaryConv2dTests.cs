@@ -1,4 +1,5 @@
 using AdderNet.Checkpoints;
+using AdderNet.Graph;
 using AdderNet.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -131,14 +132,14 @@ public class BinaryConv2dTests
     [InlineData("vgg-small", 607_600_640)]
     public void A_binary_product_is_an_xnor_and_an_addition(string name, long products)
     {
-        using nn.Module<Tensor, Tensor> model = AdderNetModels.Create(name, LayerKind.Binary);
+        NetworkGraph graph = AdderNetModels.Graph(name, LayerKind.Binary);
+        OperationCounts total = OperationCounts.Of(graph.Nodes);
 
-        ModelSummary summary = ModelSummary.Describe(model, 3, 32, 32);
-
-        Assert.Equal(products, summary.Additions);
-        Assert.Equal(products, summary.Multiplications + summary.Xnors);
-        Assert.Equal(["conv1", "fc"], summary.Layers.Where(l => l.Multiplications > 0).Select(l => l.Name));
-        Assert.All(summary.Layers.Where(l => l.Type == nameof(BinaryConv2d)), l => Assert.Equal((l.Xnors, 0), (l.Additions, l.Multiplications)));
+        Assert.Equal(products, total.Additions);
+        Assert.Equal(products, total.Multiplications + total.Xnors);
+        Assert.Equal(["conv1", "fc"], graph.Nodes.Where(n => OperationCounts.Of(n).Multiplications > 0).Select(n => n.Name));
+        Assert.All(
+            graph.Nodes.OfType<BinaryConvolutionNode>().Select(OperationCounts.Of), n => Assert.Equal((n.Xnors, 0), (n.Additions, n.Multiplications)));
     }
 
     [Fact]

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using AdderNet.Data;
+using AdderNet.Graph;
 using AdderNet.Models;
 using Spectre.Console;
 
@@ -9,6 +10,9 @@ namespace AdderNet.Cli.Commands;
 /// <summary><c>addernet info</c>: a model's layers, counted as the paper's tables count.</summary>
 internal static class InfoCommand
 {
+    private sealed record Layer(
+        string Name, string Type, IReadOnlyList<long> Output, long Parameters, long Multiplications, long Additions, long Xnors);
+
     public static Command Create(Host host)
     {
         Argument<string> name = new("MODEL") { Description = "Name of a model ('models' lists them)" };
@@ -31,7 +35,9 @@ internal static class InfoCommand
             LayerKind kind = arguments.GetValue(layers) ?? LayerKind.Adder;
             int channels = set?.Channels ?? info.InputChannels;
             int classes = set is { Classes: > 0 } ? set.Classes : info.Classes;
-            ModelSummary summary = ModelSummary.Of(info.Name, kind, classes, channels);
+            NetworkGraph graph = AdderNetModels.Graph(info.Name, kind, classes, channels);
+            OperationCounts total = OperationCounts.Of(graph.Nodes);
+            IReadOnlyList<Layer> table = Layers(graph);
             if (arguments.GetValue(json))
             {
                 host.Out.WriteJson(new
@@ -41,32 +47,61 @@ internal static class InfoCommand
                     Layers = kind.Name(),
                     InputShape = (int[])[channels, info.InputSize, info.InputSize],
                     Classes = classes,
-                    summary.Parameters,
-                    summary.Multiplications,
-                    summary.Additions,
-                    summary.Xnors,
-                    Table = summary.Layers,
+                    total.Parameters,
+                    total.Multiplications,
+                    total.Additions,
+                    total.Xnors,
+                    Table = table,
                 });
                 return;
             }
 
             host.Out.WriteLine(
                 $"{Names.Network(kind, info.Name)}: {classes} classes of pictures of {Shape([channels, info.InputSize, info.InputSize])}");
-            host.Tables.Write(Table(summary));
+            host.Tables.Write(Table(table, total));
         });
         return command;
     }
 
-    private static Table Table(ModelSummary summary)
+    /// <summary>The steps that are modules; the sums of residual blocks and the ReLUs behind them are parts of their blocks.</summary>
+    private static IReadOnlyList<Layer> Layers(NetworkGraph graph) =>
+    [
+        .. from node in graph.Nodes
+           where node is not (InputNode or AddNode) && !(node is ReluNode && graph[node.Inputs[0]] is AddNode)
+           let counts = OperationCounts.Of(node)
+           select new Layer(
+               node.Name, Type(node), node.Shape.Sizes, counts.Parameters, counts.Multiplications, counts.Additions, counts.Xnors),
+    ];
+
+    /// <summary>The class of the module that a node is of, as PyTorch calls it.</summary>
+    private static string Type(GraphNode node) => node switch
+    {
+        AdderNode => "Adder2d",
+        ConvolutionNode => "Conv2d",
+        BinaryConvolutionNode => "BinaryConv2d",
+        LinearNode => "Linear",
+        BatchNormNode => node.Shape.IsVector ? "BatchNorm1d" : "BatchNorm2d",
+        ReluNode => "ReLU",
+        HardTanhNode => "Hardtanh",
+        SigmoidNode => "Sigmoid",
+        MaxPoolNode => "MaxPool2d",
+        AveragePoolNode => "AvgPool2d",
+        GlobalAveragePoolNode => "AdaptiveAvgPool2d",
+        FlattenNode => "Flatten",
+        ChannelShuffleNode => "ChannelShuffle",
+        _ => node.GetType().Name.Replace("Node", "", StringComparison.Ordinal),
+    };
+
+    private static Table Table(IReadOnlyList<Layer> layers, OperationCounts total)
     {
         Table table = new Table().Border(TableBorder.Horizontal).AddColumns("Layer", "Type");
-        bool binary = summary.Xnors > 0;
+        bool binary = total.Xnors > 0;
         foreach (string heading in (string[])["Output", "Parameters", "Multiplications", "Additions", .. Xnors("XNORs")])
         {
             table.AddColumn(new TableColumn(heading).RightAligned());
         }
 
-        foreach (LayerSummary l in summary.Layers)
+        foreach (Layer l in layers)
         {
             table.AddRow([
                 Markup.Escape(l.Name), l.Type, Shape(l.Output), Count(l.Parameters), Count(l.Multiplications), Count(l.Additions), .. Xnors(Count(l.Xnors))]);
@@ -74,8 +109,8 @@ internal static class InfoCommand
 
         table.AddEmptyRow();
         return table.AddRow([
-            "[bold]total[/]", "", "", Bold(Count(summary.Parameters)), Bold(Paper(summary.Multiplications)), Bold(Paper(summary.Additions)),
-            .. Xnors(Bold(Paper(summary.Xnors)))]);
+            "[bold]total[/]", "", "", Bold(Count(total.Parameters)), Bold(Paper(total.Multiplications)), Bold(Paper(total.Additions)),
+            .. Xnors(Bold(Paper(total.Xnors)))]);
 
         string[] Xnors(string cell) => binary ? [cell] : [];
         static string Bold(string text) => $"[bold]{text}[/]";

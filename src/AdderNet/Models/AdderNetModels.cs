@@ -1,4 +1,5 @@
 using AdderNet.Checkpoints;
+using AdderNet.Graph;
 using static TorchSharp.torch;
 
 namespace AdderNet.Models;
@@ -55,6 +56,16 @@ public static class AdderNetModels
         }
 
         return info.Build(layers, outputs, channels);
+    }
+
+    /// <summary>The graph of a model with fresh parameters, for images of its usual size: what it is made of and what it costs.</summary>
+    /// <inheritdoc cref="Create(string, LayerKind, int?, int?, WeightGradient)"/>
+    public static NetworkGraph Graph(string name, LayerKind kind = LayerKind.Adder, int? classes = null, int? inputChannels = null)
+    {
+        ModelInfo info = Find(name);
+        using nn.Module<Tensor, Tensor> model = Create(name, kind, classes, inputChannels);
+        return model.ToGraph(
+            new FeatureShape(inputChannels ?? info.InputChannels, info.InputSize, info.InputSize), new NetworkMetadata(info.Name));
     }
 
     /// <summary>
