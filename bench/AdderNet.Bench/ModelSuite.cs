@@ -4,10 +4,10 @@ using static TorchSharp.torch;
 
 namespace AdderNet.Bench;
 
-/// <summary>Whole ResNet-20, AdderNet against CNN, both on TorchSharp and both fused for inference.</summary>
+/// <summary>Training steps of ResNet-20, AdderNet against CNN, both on TorchSharp.</summary>
 internal static class ModelSuite
 {
-    public const string TrainingStep = "resnet20 training step", Inference = "resnet20 inference";
+    public const string TrainingStep = "resnet20 training step";
 
     public static Row MeasureTrainingStep(int batch, int threads, TimeSpan time)
     {
@@ -17,19 +17,8 @@ internal static class ModelSuite
         return new Row(TrainingStep, $"batch {batch}", threads, s[0], s[1], "s");
     }
 
-    public static Row MeasureInference(int batch, int threads, TimeSpan time)
-    {
-        using var scope = NewDisposeScope();
-        Tensor images = Images(batch);
-        double[] s = Interleaved.Medians(time, 9, [.. ((LayerKind[])[LayerKind.Adder, LayerKind.Conv]).Select(kind => Infer(kind, images))]);
-        return new Row(Inference, $"batch {batch}", threads, s[0], s[1], "s");
-    }
-
     /// <summary>An AdderNet's training step on some images: what the comparison with the official algorithm times.</summary>
     public static Action AdderStep(int batch) => Step(LayerKind.Adder, Images(batch), randint(10, batch));
-
-    /// <summary>An AdderNet's inference on some images.</summary>
-    public static Action AdderInference(int batch) => Infer(LayerKind.Adder, Images(batch));
 
     private static Action Step(LayerKind kind, Tensor images, Tensor labels)
     {
@@ -48,18 +37,6 @@ internal static class ModelSuite
 
             // As the trainer does: what autograd leaves to finalizers would otherwise keep the allocator from reusing memory.
             GC.Collect(0, GCCollectionMode.Forced, blocking: true);
-        };
-    }
-
-    private static Action Infer(LayerKind kind, Tensor images)
-    {
-        nn.Module<Tensor, Tensor> model = AdderNetModels.Create("resnet20", kind);
-        model.eval();
-        nn.Module<Tensor, Tensor> fused = FusedModel.Fuse(model);
-        return () =>
-        {
-            using var guard = no_grad();
-            fused.forward(images).Dispose();
         };
     }
 

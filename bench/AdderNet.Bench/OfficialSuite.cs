@@ -38,7 +38,7 @@ internal static class OfficialSuite
     /// <summary>Our side of the comparison: the same work, printed in the same form.</summary>
     public static void RunOurs(int batch)
     {
-        double inference = MedianSeconds(ModelSuite.AdderInference(batch));
+        double inference = MedianSeconds(EngineSuite.AdderInference(batch));
         long inferencePeak = PeakBytes();
         double step = MedianSeconds(ModelSuite.AdderStep(batch));
         Console.WriteLine(JsonSerializer.Serialize(new Result(inference, inferencePeak, step, PeakBytes()), Json));

@@ -6,11 +6,12 @@ using Spectre.Console;
 using TorchSharp;
 
 const string Usage = """
-    Usage: bench [layers|training|models|peak|official ...] [--threads 2,1] [--seconds S] [--batch N] [--json FILE]
+    Usage: bench [layers|training|models|engine|peak|official ...] [--threads 2,1] [--seconds S] [--batch N] [--json FILE]
 
       layers     layer forward against libtorch's Conv2d, over the layers of ResNet-20, VGG-small and ResNet-18
       training   layer forward + backward, same layers
-      models     ResNet-20 training step and inference, AdderNet against CNN
+      models     ResNet-20 training step, AdderNet against CNN
+      engine     ResNet-20 inference: AdderNet in the engine against the CNN in ONNX Runtime, batch 1 and 256
       peak       kernels against a register-only loop of the same instructions
       official   ResNet-20 against the official algorithm in PyTorch, time and peak memory (slow)
 
@@ -34,7 +35,7 @@ for (int i = 0; i < args.Length; i++)
     string? value = i + 1 < args.Length ? args[i + 1] : null;
     switch (args[i], value)
     {
-        case ("layers" or "training" or "models" or "peak" or "official", _): suites.Add(args[i]); break;
+        case ("layers" or "training" or "models" or "engine" or "peak" or "official", _): suites.Add(args[i]); break;
         case ("--threads", not null) when value.Split(',').All(p => int.TryParse(p, out int n) && n > 0):
             threadCounts = [.. value.Split(',').Select(int.Parse)]; i++; break;
         case ("--seconds", not null) when double.TryParse(value, out seconds) && seconds > 0: i++; break;
@@ -47,7 +48,7 @@ for (int i = 0; i < args.Length; i++)
 
 if (suites.Count == 0)
 {
-    suites = ["layers", "training", "models", "peak"];
+    suites = ["layers", "training", "models", "engine", "peak"];
 }
 
 TimeSpan time = TimeSpan.FromSeconds(seconds);
@@ -65,11 +66,8 @@ foreach (int threads in threadCounts)
         {
             "layers" => LayerShapes.All.Select(c => LayerSuite.MeasureForward(c, threads, time)),
             "training" => LayerShapes.All.Select(c => LayerSuite.MeasureForwardBackward(c, threads, time)),
-            "models" =>
-            [
-                ModelSuite.MeasureTrainingStep(256, threads, time * 10), ModelSuite.MeasureInference(256, threads, time * 6),
-                ModelSuite.MeasureInference(1, threads, time * 3),
-            ],
+            "models" => [ModelSuite.MeasureTrainingStep(256, threads, time * 10)],
+            "engine" => EngineSuite.Measure(threads, time * 6),
             "peak" => LayerShapes.All.Where(c => c.C * c.Kernel * c.Kernel >= 144)
                 .SelectMany(c => (Row[])[PeakSuite.MeasureForward(c, threads, time), PeakSuite.MeasureInputGradient(c, threads, time)]),
             _ => OfficialSuite.Measure(threads, officialBatch),

@@ -46,6 +46,9 @@ public sealed class Engine : IDisposable
     /// <summary>The size of an input image, [C, H, W].</summary>
     public FeatureShape InputShape => plan.InputShape;
 
+    /// <summary>The size of an image's output; of the first, where the network has several.</summary>
+    public FeatureShape OutputShape => plan.Outputs[0].Shape;
+
     /// <summary>Floats of an image's outputs: those of a network with several lie one after another, in the order of the graph's outputs.</summary>
     public int OutputLength => plan.OutputLength;
 

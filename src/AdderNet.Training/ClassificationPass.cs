@@ -1,29 +1,28 @@
 using AdderNet.Data;
-using AdderNet.Models;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace AdderNet.Training;
 
 /// <summary>A classifier's way through a loader's images.</summary>
-/// <param name="model">Images [N, C, H, W] to logits [N, classes]; in evaluation mode where it is to be fused.</param>
+/// <param name="model">Images [N, C, H, W] to logits [N, classes]; in evaluation mode where the engine is to be used.</param>
 /// <param name="loader">The images with their labels.</param>
 /// <param name="epoch">Decides order and augmentation.</param>
-/// <param name="fuse">Whether a faster copy of the model computes, which has no hooks and no gradients.</param>
+/// <param name="useEngine">Whether a copy of the model in the engine computes, which has no hooks and no gradients.</param>
 /// <param name="cancel">Ends the batches.</param>
 internal sealed class ClassificationPass(
-    nn.Module<Tensor, Tensor> model, DataLoader loader, int epoch, bool fuse, CancellationToken cancel) : ITaskPass
+    nn.Module<Tensor, Tensor> model, DataLoader loader, int epoch, bool useEngine, CancellationToken cancel) : ITaskPass
 {
     private readonly ClassificationMeter meter = new();
-    private readonly nn.Module<Tensor, Tensor>? fused = fuse ? FusedModel.Fuse(model) : null;
+    private readonly EngineModel? engine = useEngine ? new EngineModel(model) : null;
 
-    public IEnumerable<ITaskBatch> Batches => loader.Epoch(epoch, cancel).Select(batch => new LabelledImages(fused ?? model, batch, meter));
+    public IEnumerable<ITaskBatch> Batches => loader.Epoch(epoch, cancel).Select(batch => new LabelledImages(engine ?? model, batch, meter));
 
     public MetricValues Values => meter.Values;
 
     public long Count => meter.Count;
 
-    public void Dispose() => fused?.Dispose();
+    public void Dispose() => engine?.Dispose();
 
     private sealed class LabelledImages(nn.Module<Tensor, Tensor> model, Batch batch, ClassificationMeter meter) : ITaskBatch
     {

@@ -59,7 +59,7 @@ public sealed class ClassificationTask : ITrainingTask
 
     /// <inheritdoc/>
     public ITaskPass Begin(TrainingPhase phase, int epoch, bool inspect, CancellationToken cancel) =>
-        new ClassificationPass(model, Loader(phase), epoch, fuse: phase == TrainingPhase.Test && !inspect, cancel);
+        new ClassificationPass(model, Loader(phase), epoch, useEngine: phase == TrainingPhase.Test && !inspect, cancel);
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, string> Describe(EpochMetrics metrics) =>

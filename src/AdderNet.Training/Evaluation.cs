@@ -38,7 +38,7 @@ public static class Evaluation
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(loader);
         return Run(
-            [model], () => new ClassificationPass(model, loader, epoch: 0, fuse: true, cancel),
+            [model], () => new ClassificationPass(model, loader, epoch: 0, useEngine: true, cancel),
             (done, soFar) => progress?.Report(new EvaluationProgress(done, loader.BatchCount, soFar)), cancel);
     }
 

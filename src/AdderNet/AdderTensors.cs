@@ -1,6 +1,5 @@
 using System.Runtime.InteropServices;
 using AdderNet.Kernels;
-using AdderNet.Models;
 using static TorchSharp.torch;
 
 namespace AdderNet;
@@ -17,32 +16,6 @@ internal static class AdderTensors
         Tensor y = empty(shape.N, shape.OutH, shape.OutW, shape.O);
         AdderKernel.Forward(shape, Floats(x), Floats(f), Floats(y));
         return AsNchw(y);
-    }
-
-    /// <summary>relu(scale * (Y - mean) + shift + residual), channels-last; the residual may be null.</summary>
-    public static Tensor Forward(
-        AdderShape shape, Tensor input, PackedFilters filters, BatchNormFold norm, Tensor? residual, bool relu)
-    {
-        using Tensor x = ChannelsLast(input);
-        using Tensor? summand = residual is null ? null : ChannelsLast(residual);
-        Tensor y = empty(shape.N, shape.OutH, shape.OutW, shape.O);
-        var epilogue = new AdderEpilogue
-        {
-            Mean = norm.Mean,
-            Scale = norm.Scale,
-            Shift = norm.Shift,
-            Residual = summand is null ? [] : Floats(summand),
-            Relu = relu,
-        };
-        AdderKernel.Forward(shape, Floats(x), filters, Floats(y), epilogue);
-        return AsNchw(y);
-    }
-
-    /// <summary>Filters [O, C / groups, kernel rows, kernel columns] in the kernel's order.</summary>
-    public static PackedFilters Pack(Tensor filters, AdderShape shape)
-    {
-        using Tensor f = filters.contiguous();
-        return new PackedFilters(shape, Floats(f));
     }
 
     /// <summary>dL/dX [N, C, H, W], channels-last.</summary>

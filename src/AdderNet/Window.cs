@@ -25,10 +25,6 @@ internal sealed record Window((long H, long W) Stride, (long H, long W) Padding,
         return Shape(x, f);
     }
 
-    /// <summary>The sizes of a call on the smallest input the window fits into.</summary>
-    public AdderShape SmallestShape(long[] filters) =>
-        Shape([1, filters[1] * Groups, Dilation.H * (filters[2] - 1) + 1, Dilation.W * (filters[3] - 1) + 1], filters);
-
     private AdderShape Shape(long[] x, long[] f)
     {
         var shape = new AdderShape(Size(x[0]), Size(x[1]), Size(x[2]), Size(x[3]), Size(f[0]), Size(f[2]), Size(f[3]))
