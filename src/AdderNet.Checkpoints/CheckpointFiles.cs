@@ -6,51 +6,63 @@ namespace AdderNet.Checkpoints;
 /// <summary>Checkpoints of either kind: PyTorch's (.pth, .pt) and safetensors.</summary>
 public static class CheckpointFiles
 {
-    private static readonly Dictionary<string, string> NoMetadata = [];
+    internal static readonly IReadOnlyDictionary<string, string> NoMetadata = new Dictionary<string, string>();
 
     /// <summary>
-    /// Reads the named tensors of a checkpoint, recognising its kind by its content. A <c>module.</c> before every name, which
-    /// PyTorch's DataParallel leaves, is dropped.
+    /// Reads the named tensors of a checkpoint, recognising its kind by its content: PyTorch's files of every version, also of whole modules,
+    /// safetensors, and what TorchSharp's <c>Module.save</c> writes. What wrappers put before every name, such as the <c>module.</c> of
+    /// PyTorch's DataParallel, is dropped.
     /// </summary>
     /// <param name="path">The file.</param>
-    /// <returns>The tensors by name, in the file's order, and the metadata of a safetensors file.</returns>
-    /// <exception cref="CheckpointException">The file is missing, unreadable, damaged, of another kind or asks for code.</exception>
+    /// <returns>The tensors by name, in the file's order; the metadata of a safetensors file; and what else the user should know.</returns>
+    /// <exception cref="CheckpointException">The file is missing, unreadable, damaged or of another kind; the message says which.</exception>
     public static TensorFile ReadStateDict(string path) => Open(path, stream =>
     {
-        Span<byte> start = stackalloc byte[16];
-        int length = stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
+        Span<byte> start = stackalloc byte[ForeignFile.Start];
+        start = start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)];
         stream.Position = 0;
-        if (PyTorchFile.Recognises(start[..length])) return new TensorFile(PyTorchFile.Read(stream, path), NoMetadata);
+        if (PyTorchFile.Recognises(start)) return PyTorchFile.ReadStateDict(stream, path);
         // A safetensors file has no magic number: its header's length, then JSON.
-        if (length > 8 && start[8] == (byte)'{' && BinaryPrimitives.ReadInt64LittleEndian(start) is > 0 and < 1L << 32)
-        {
-            TensorFile file = Safetensors.Read(stream, path);
-            return file with { Tensors = StateDictNames.WithoutModulePrefix(file.Tensors) };
-        }
-        throw new CheckpointException(
-            $"{path} is neither a PyTorch checkpoint (.pth, .pt) nor a safetensors file, so no weights can be read from it.");
+        if (start.Length > 8 && start[8] == (byte)'{' && BinaryPrimitives.ReadInt64LittleEndian(start) is > 0 and < 1L << 32)
+            return StateDictNames.WithoutPrefixes(Safetensors.Read(stream, path));
+        return TorchSharpFile.Recognises(start) ? TorchSharpFile.Read(stream, path) : throw ForeignFile.Refusal(path, start, stream.Length);
     });
 
     /// <summary>
     /// Writes the tensors of one checkpoint as another, of the kind that the destination's extension names: .safetensors, or
     /// .pth or .pt for PyTorch. The destination is replaced as a whole or not at all.
     /// </summary>
-    /// <param name="source">The file to read, of either kind.</param>
+    /// <param name="source">The file to read, of any kind that <see cref="ReadStateDict"/> reads.</param>
     /// <param name="destination">The file to create or replace.</param>
     /// <exception cref="CheckpointException">The source cannot be read, the destination cannot be written or has an unknown
     /// extension.</exception>
     public static void Convert(string source, string destination)
     {
-        Action<TensorFile> write = Path.GetExtension(destination).ToUpperInvariant() switch
-        {
-            // Libraries that read both kinds look for this entry to tell whose names and layouts the tensors have.
-            ".SAFETENSORS" => file => Safetensors.Write(
-                destination, file.Tensors, new Dictionary<string, string>(file.Metadata) { ["format"] = "pt" }),
-            ".PTH" or ".PT" => file => PyTorchFile.Write(destination, file.Tensors),
-            _ => throw new CheckpointException(
-                $"The name {destination} does not say what to convert to; end it in .safetensors, .pth or .pt."),
-        };
+        Action<TensorFile> write = Writer(destination);
         write(ReadStateDict(source));
+    }
+
+    /// <summary>Writes tensors as the kind of checkpoint that the file's extension names; see <see cref="Convert"/>.</summary>
+    /// <param name="path">The file to create or replace.</param>
+    /// <param name="file">The tensors and, for safetensors, the metadata.</param>
+    /// <exception cref="CheckpointException">It cannot be written or has an unknown extension.</exception>
+    public static void Write(string path, TensorFile file) => Writer(path)(file);
+
+    private static Action<TensorFile> Writer(string destination) => Path.GetExtension(destination).ToUpperInvariant() switch
+    {
+        // Libraries that read both kinds look for this entry to tell whose names and layouts the tensors have.
+        ".SAFETENSORS" => file => Safetensors.Write(
+            destination, file.Tensors, new Dictionary<string, string>(file.Metadata) { ["format"] = "pt" }),
+        ".PTH" or ".PT" => file => PyTorchFile.Write(destination, file.Tensors),
+        _ => throw new CheckpointException(
+            $"The name {destination} does not say what to convert to; end it in .safetensors, .pth or .pt."),
+    };
+
+    internal static string[] UnreadNote(string file, IReadOnlyDictionary<string, string> unread)
+    {
+        string[] tensors = [.. unread.Where(entry => entry.Value.StartsWith("a tensor", StringComparison.Ordinal)).Select(entry => entry.Key)];
+        return tensors.Length == 0 ? []
+            : [$"{file} also holds {unread[tensors[0]]}, which is not supported and was not read: {Quoted(tensors)}."];
     }
 
     internal static T Open<T>(string path, Func<FileStream, T> read)

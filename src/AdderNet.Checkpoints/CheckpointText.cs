@@ -10,6 +10,17 @@ internal static class CheckpointText
         return name.Length > longest ? shown + "..." : shown;
     }
 
+    /// <summary>Names in quotes, the first few of many.</summary>
+    public static string Quoted(IReadOnlyCollection<string> names)
+    {
+        const int most = 6;
+        string shown = string.Join(", ", names.Take(most).Select(name => $"'{Shown(name)}'"));
+        return names.Count > most ? $"{shown} and {names.Count - most} more" : shown;
+    }
+
+    public static CheckpointException CutOff(string file, long length, Exception? inner = null) => new(
+        $"{file} is cut off: it begins as a checkpoint, but after its {length:N0} bytes the end is missing; download or copy it again.", inner!);
+
     public static CheckpointException Damaged(string file, string what, Exception? inner = null) =>
         new($"{file} is damaged or not a checkpoint: {what}.", inner!);
 }

@@ -1,13 +1,20 @@
 namespace AdderNet.Checkpoints;
 
 /// <summary>
-/// Bounds what reading a file may allocate: the file's own size and a fixed allowance. Few bytes can ask for much (expanded
-/// tensors, deflated entries, one-byte opcodes that make objects); real checkpoints never do.
+/// Bounds what reading a file may allocate by what a file of its size can need. Few bytes can ask for much: expanded tensors, deflated
+/// entries, one-byte opcodes that make objects.
 /// </summary>
-internal sealed class MemoryBudget(string file, long fileSize)
+/// <param name="file">What messages call it.</param>
+/// <param name="fileSize">Its bytes.</param>
+/// <param name="copies">How often what is in it may be needed: tensors in their storage, gathered from it by strides, and from shared storages
+/// more often.</param>
+internal sealed class MemoryBudget(string file, long fileSize, int copies = 4)
 {
     private const long Allowance = 40L << 20;
-    private long _left = fileSize + Allowance;
+    private long _left = copies * fileSize + Allowance;
+
+    /// <summary>Lets more be allocated.</summary>
+    public void Grant(long bytes) => _left += bytes;
 
     public void Take(long bytes)
     {

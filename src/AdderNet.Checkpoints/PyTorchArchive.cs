@@ -5,109 +5,81 @@ using static AdderNet.Checkpoints.CheckpointText;
 namespace AdderNet.Checkpoints;
 
 /// <summary>
-/// The zip archive inside a .pth file. Entries are looked up by name and read into memory, never extracted to a path, and what
-/// they may ask for is bounded by the size of the file.
+/// The zip archive that a .pth file is since PyTorch 1.6. Entries are looked up by name and read into memory, never extracted to a path,
+/// and what they may ask for is bounded by the size of the file.
 /// </summary>
-internal sealed class PyTorchArchive : IDisposable
+internal sealed class PyTorchArchive : IStorages
 {
     // A byte of the zip directory becomes up to so many of ZipArchive's list, whatever number of entries the archive claims to have.
     private const int DirectoryFactor = 12;
 
-    private readonly string _file;
+    // A byte of a deflated entry may become so many: weights hardly shrink, but a pruned network's zeros do.
+    private const int DeflateFactor = 32;
+    private const string PickleName = "data.pkl";
+
+    private readonly string _file, _folder;
     private readonly ZipArchive _zip;
     private readonly MemoryBudget _budget;
-    private readonly string _folder;
-    private readonly Dictionary<string, byte[]> _storages = [];
+    private readonly bool _bigEndian;
 
-    public PyTorchArchive(Stream stream, string file)
+    public PyTorchArchive(Stream stream, string file, MemoryBudget budget)
     {
-        const string pickleName = "data.pkl";
         _file = file;
-        _budget = new(file, stream.Length);
-        MeteredStream metered = new(stream, _budget, DirectoryFactor);
-        _zip = Guarded(() => new ZipArchive(metered, ZipArchiveMode.Read, leaveOpen: true));
+        _budget = budget;
+        MeteredStream metered = new(stream, new MemoryBudget(file, stream.Length, copies: 2), DirectoryFactor);
+        _zip = Opened(stream, metered);
         IReadOnlyCollection<ZipArchiveEntry> entries = Guarded(() => _zip.Entries);
         metered.Stop();
-        // The top folder has the name of the file as it was saved, whatever that was.
+        // The top folder has the name of the file as it was saved, or whatever somebody called it who zipped it again.
         string pickle = entries.Select(entry => entry.FullName)
-            .FirstOrDefault(name => name.Split('/', 3) is [pickleName] or [_, pickleName])
-            ?? throw new CheckpointException($"{file} is a zip archive without {pickleName}, so PyTorch did not write it.");
-        _folder = pickle[..^pickleName.Length];
-        if (_zip.GetEntry(_folder + "byteorder") is { } order && !ReadEntry(order).AsSpan().SequenceEqual("little"u8))
+            .Where(name => name == PickleName || name.EndsWith("/" + PickleName, StringComparison.Ordinal))
+            .MinBy(name => name.Count(c => c == '/'))
+            ?? throw ForeignFile.Archive(file, entries.Select(entry => entry.FullName));
+        _folder = pickle[..^PickleName.Length];
+        if (_zip.GetEntry(_folder + "constants.pkl") is not null || entries.Any(entry => entry.FullName.StartsWith(_folder + "code/", StringComparison.Ordinal)))
             throw new CheckpointException(
-                $"{file} was written on a big-endian machine; in Python on an ordinary one, save it again with "
-                + "torch.save(torch.load(...), ...).");
+                $"{file} is a TorchScript program, not a checkpoint; in Python, save the weights alone with "
+                + "torch.save(torch.jit.load(...).state_dict(), ...).");
+        if (entries.Any(entry => entry.CompressedLength < entry.Length)) budget.Grant(DeflateFactor * stream.Length);
+        if (_zip.GetEntry(_folder + "byteorder") is { } order) _bigEndian = ReadEntry(order).AsSpan().StartsWith("big"u8);
     }
 
-    public object? ReadPickle() => new RestrictedUnpickler(ReadEntry(_folder + "data.pkl"), _file, _budget).Load();
-
-    /// <summary>Reads the elements that a tensor sees of its storage; without a copy where they lie in a row.</summary>
-    public TensorData ReadTensor(PickledTensor tensor, string name)
+    public object? ReadPickle() => new PickleMachine(new MemoryStream(ReadEntry(_folder + PickleName)), _file, _budget)
     {
-        (PickledStorage storage, long offset, long[] shape, long[] strides) = tensor;
-        int size = storage.Dtype.Size();
-        byte[] data = ReadStorage(storage, name);
-        long count = TensorDtypes.ElementCount(shape);
-        if (count < 0 || count > Array.MaxLength / size || !Fits(tensor))
-            throw Damaged(_file, $"the tensor '{Shown(name)}' reaches outside its storage");
-        if (count == 0) return new(storage.Dtype, shape, default);
-        if (IsContiguous(shape, strides)) return new(storage.Dtype, shape, data.AsMemory((int)offset * size, (int)count * size));
-        _budget.Take(count * size);
-        return new(storage.Dtype, shape, Gather(data, size, offset, shape, strides, (int)count));
+        Call = (callee, arguments) => TorchPickle.Call(callee.Name, arguments, _file, _budget),
+        Refer = TorchPickle.Refer,
+    }.Load();
+
+    public byte[] Read(PickledStorage storage)
+    {
+        byte[] data = ReadEntry($"{_folder}data/{storage.Key}");
+        if (_bigEndian && storage.ElementSize > 1)
+            for (int at = 0; at + storage.ElementSize <= data.Length; at += storage.ElementSize) data.AsSpan(at, storage.ElementSize).Reverse();
+        return data;
     }
 
     public void Dispose() => _zip.Dispose();
 
-    private byte[] ReadStorage(PickledStorage storage, string tensor)
+    private ZipArchive Opened(Stream stream, Stream metered)
     {
-        if (!_storages.TryGetValue(storage.Key, out byte[]? data))
-            _storages[storage.Key] = data = ReadEntry($"{_folder}data/{storage.Key}");
-        if (data.Length % storage.Dtype.Size() != 0 || data.Length / storage.Dtype.Size() != storage.Count)
-            throw Damaged(
-                _file, $"the storage of the tensor '{Shown(tensor)}' has {data.Length:N0} bytes, not {storage.Count:N0} elements");
-        return data;
+        try
+        {
+            return new ZipArchive(metered, ZipArchiveMode.Read, leaveOpen: true);
+        }
+        catch (Exception e) when (e is InvalidDataException or EndOfStreamException)
+        {
+            // The directory is at the end, and so is missing from a file that does not reach there.
+            throw HasDirectoryEnd(stream) ? Damaged(_file, "it is not a readable zip archive", e) : CutOff(_file, stream.Length, e);
+        }
     }
 
-    private static bool Fits(PickledTensor tensor)
+    private static bool HasDirectoryEnd(Stream stream)
     {
-        Int128 last = tensor.Offset;
-        if (tensor.Offset < 0) return false;
-        for (int i = 0; i < tensor.Shape.Length; i++)
-        {
-            if (tensor.Shape[i] == 0) return tensor.Offset <= tensor.Storage.Count;
-            if (tensor.Strides[i] < 0) return false;
-            last += (Int128)(tensor.Shape[i] - 1) * tensor.Strides[i];
-        }
-        return last < tensor.Storage.Count;
-    }
-
-    private static bool IsContiguous(long[] shape, long[] strides)
-    {
-        long expected = 1;
-        for (int i = shape.Length - 1; i >= 0; i--)
-        {
-            if (shape[i] != 1 && strides[i] != expected) return false;
-            expected *= shape[i];
-        }
-        return true;
-    }
-
-    private static byte[] Gather(byte[] source, int size, long offset, long[] shape, long[] strides, int count)
-    {
-        byte[] gathered = new byte[count * size];
-        long[] index = new long[shape.Length];
-        for (int i = 0; i < count; i++)
-        {
-            source.AsSpan((int)offset * size, size).CopyTo(gathered.AsSpan(i * size));
-            for (int d = shape.Length - 1; d >= 0; d--)
-            {
-                offset += strides[d];
-                if (++index[d] < shape[d]) break;
-                offset -= strides[d] * shape[d];
-                index[d] = 0;
-            }
-        }
-        return gathered;
+        const int record = 22;
+        byte[] end = new byte[Math.Min(stream.Length, record + ushort.MaxValue)];
+        stream.Position = stream.Length - end.Length;
+        stream.ReadExactly(end);
+        return end.AsSpan().LastIndexOf("PK\x05\x06"u8) is >= 0 and var at && end.Length - at >= record;
     }
 
     private byte[] ReadEntry(string name) => ReadEntry(
@@ -115,10 +87,12 @@ internal sealed class PyTorchArchive : IDisposable
 
     private byte[] ReadEntry(ZipArchiveEntry entry)
     {
-        if (entry.Length > Array.MaxLength)
-            throw new CheckpointException($"The entry '{Shown(entry.FullName)}' of {_file} is larger than the 2 GB that can be read.");
         // torch.save stores entries as they are; another tool may have deflated them, and then the budget bounds what comes out.
         _budget.Take(entry.Length);
+        if (entry.Length > Array.MaxLength)
+            throw new CheckpointException(
+                $"A tensor in {_file} belongs to {entry.Length:N0} bytes that are stored in one piece, and more than 2 GB cannot be read; in "
+                + "Python, save the tensors one by one with torch.save({k: v.clone() for k, v in state_dict.items()}, ...).");
         byte[] data = new byte[entry.Length];
         Guarded(() =>
         {
@@ -126,7 +100,8 @@ internal sealed class PyTorchArchive : IDisposable
             content.ReadExactly(data);
             return data;
         });
-        if (Crc32.HashToUInt32(data) != entry.Crc32)
+        // torch.serialization.set_crc32_options(False) leaves zeros where the checksums would be.
+        if (entry.Crc32 != 0 && Crc32.HashToUInt32(data) != entry.Crc32)
             throw Damaged(_file, $"the checksum of the entry '{Shown(entry.FullName)}' is wrong");
         return data;
     }

@@ -1,52 +1,36 @@
-using System.Numerics;
 using static AdderNet.Checkpoints.CheckpointText;
 
 namespace AdderNet.Checkpoints;
 
 /// <summary>
-/// PyTorch's own files (.pth, .pt): a zip archive of a pickle, data.pkl, that names the tensors, and one entry for each storage.
-/// Only state dicts are read, by an unpickler that knows tensors and plain collections; a file that names anything else is
-/// refused and runs nothing.
+/// PyTorch's own files (.pth, .pt): since version 1.6 a zip archive of a pickle, data.pkl, that names the tensors, and one entry for each
+/// storage; before it the same in one stream. Only the tensors are read. Whatever else such a file holds or asks for, of any class, is
+/// data that is passed over: nothing is called and nothing is imported.
 /// </summary>
 public static class PyTorchFile
 {
-    // Under these names training scripts keep the state dict beside epoch, optimizer and the like.
-    private static readonly string[] Wrappers = ["state_dict", "model", "net", "model_state_dict"];
-
     /// <summary>
-    /// Reads the state dict of a file that torch.save wrote: of a state_dict itself or of a dictionary with one under
-    /// <c>state_dict</c>, <c>model</c>, <c>net</c> or <c>model_state_dict</c>. Tensors on any device are read; a
-    /// <c>module.</c> before every name is dropped.
+    /// Reads the weights of a file that torch.save wrote: of a state_dict, of a dictionary with one under <c>state_dict</c>, <c>model</c>,
+    /// <c>net</c> or the like, or of a whole module. Tensors on any device are read; a <c>module.</c> or the like before every name is
+    /// dropped. <see cref="CheckpointFiles.ReadStateDict"/> also says what was passed over.
     /// </summary>
     /// <param name="path">The file.</param>
     /// <returns>The tensors by name, in the file's order.</returns>
-    /// <exception cref="CheckpointException">The file is missing, unreadable, damaged, no state dict or asks for code.</exception>
+    /// <exception cref="CheckpointException">The file is missing, unreadable, damaged, or holds no weights.</exception>
     public static OrderedDictionary<string, TensorData> Read(string path) => CheckpointFiles.Open(path, stream => Read(stream, path));
 
-    /// <summary>Reads the state dict from a stream; see <see cref="Read(string)"/>.</summary>
+    /// <summary>Reads the weights from a stream; see <see cref="Read(string)"/>.</summary>
     /// <param name="stream">A seekable stream holding the file and nothing else.</param>
     /// <param name="name">What messages call it.</param>
     /// <returns>The tensors by name, in the file's order.</returns>
-    /// <exception cref="CheckpointException">The content is damaged, no state dict or asks for code.</exception>
+    /// <exception cref="CheckpointException">The content is damaged, or holds no weights.</exception>
     public static OrderedDictionary<string, TensorData> Read(Stream stream, string name = "the stream")
     {
         ArgumentNullException.ThrowIfNull(stream);
-        Span<byte> start = stackalloc byte[16];
-        int length = stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false);
-        stream.Position -= length;
-        if (start[..length].StartsWith(LegacyStart))
-            throw new CheckpointException(
-                $"{name} is in PyTorch's format from before version 1.6; in Python, save it again with torch.save(torch.load(...), ...).");
-        using PyTorchArchive archive = new(stream, name);
-        PickledDict stateDict = FindStateDict(archive.ReadPickle(), name);
-        OrderedDictionary<string, TensorData> tensors = [];
-        foreach ((object? key, object? value) in stateDict.Entries)
-        {
-            if (key is not string tensorName) throw NotStateDict(name, $"a key that is {Describe(key)}");
-            if (value is not PickledTensor tensor) throw NotStateDict(name, $"{Describe(value)} under '{Shown(tensorName)}'");
-            tensors[tensorName] = archive.ReadTensor(tensor, tensorName);
-        }
-        return StateDictNames.WithoutModulePrefix(tensors);
+        Span<byte> start = stackalloc byte[ForeignFile.Start];
+        start = start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)];
+        stream.Position -= start.Length;
+        return Recognises(start) ? ReadStateDict(stream, name).Tensors : throw ForeignFile.Refusal(name, start, stream.Length);
     }
 
     /// <summary>Writes a state dict, whole or not at all, that <c>torch.load(path, weights_only=True)</c> reads.</summary>
@@ -75,39 +59,34 @@ public static class PyTorchFile
 
     /// <summary>Whether a file that starts so is PyTorch's, old or new.</summary>
     internal static bool Recognises(ReadOnlySpan<byte> start) =>
-        start.StartsWith("PK\x03\x04"u8) || start.StartsWith("PK\x05\x06"u8) || start.StartsWith(LegacyStart);
+        start.StartsWith("PK\x03\x04"u8) || start.StartsWith("PK\x05\x06"u8) || LegacyPyTorchFile.Recognises(start);
 
-    // A pickle of the number 0x1950a86a20f9469cfc6c.
-    private static ReadOnlySpan<byte> LegacyStart =>
-        [0x80, 2, 0x8a, 10, 0x6c, 0xfc, 0x9c, 0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19, (byte)'.'];
-
-    private static PickledDict FindStateDict(object? root, string file)
+    internal static TensorFile ReadStateDict(Stream stream, string file)
     {
-        if (root is not PickledDict found) throw NotStateDict(file, Describe(root));
-        // A dictionary may hold itself, so the number of steps inwards is limited.
-        for (int depth = 0; depth < 4; depth++)
+        MemoryBudget budget = new(file, stream.Length);
+        bool zip = stream.ReadByte() == 'P';
+        stream.Position = 0;
+        using IStorages storages = zip ? new PyTorchArchive(stream, file, budget) : new LegacyPyTorchFile(stream, file, budget);
+        FoundStateDict found = new StateDictFinder(file, budget).Find(storages.ReadPickle());
+        TensorViews views = new(storages, file, budget);
+        OrderedDictionary<string, TensorData> tensors = [];
+        Dictionary<string, string> unread = [];
+        foreach ((string name, object? value) in found.Tensors)
         {
-            PickledDict? inner = Wrappers.Select(name => found[name]).OfType<PickledDict>().FirstOrDefault();
-            if (inner is null) break;
-            found = inner;
+            if (value is PickledTensor tensor)
+                tensors[name] = views.Read(tensor, name);
+            else
+                unread[name] = value is PickledUnreadable { Kind: var kind } ? $"a tensor of type {kind}" : StateDictFinder.Describe(value);
         }
-        if (!found.Entries.Exists(entry => entry.Value is PickledTensor)) throw NotStateDict(file, "a dictionary without tensors");
-        return found;
+        return StateDictNames.WithoutPrefixes(new(tensors, CheckpointFiles.NoMetadata)
+        {
+            Unread = unread,
+            Notes =
+            [
+                .. found.Others is [_, ..] others
+                    ? [$"{file} holds weights in several places; those under '{Shown(found.Path)}' were taken, not {Quoted(others)}."] : (string[])[],
+                .. CheckpointFiles.UnreadNote(file, unread),
+            ],
+        });
     }
-
-    private static CheckpointException NotStateDict(string file, string what) => new(
-        $"{file} holds {what} where a state dict has only tensors by name; in Python, save the weights alone with "
-        + "torch.save(model.state_dict(), ...).");
-
-    private static string Describe(object? value) => value switch
-    {
-        null => "nothing (None)",
-        bool or long or BigInteger or double => "a number",
-        string => "text",
-        PickledDict => "a dictionary",
-        PickledTensor => "a single tensor",
-        List<object?> => "a list",
-        object?[] => "a tuple",
-        _ => "something that is no tensor",
-    };
 }

@@ -10,8 +10,7 @@ namespace AdderNet.Checkpoints;
 /// </summary>
 public static class Safetensors
 {
-    // The reference implementation allows 100 MB; even a thousand layers need only some 100 kB.
-    private const int LongestHeader = 8 << 20;
+    private const int LongestHeader = 100 << 20; // as in the reference implementation
     private const string MetadataName = "__metadata__";
 
     /// <summary>Reads a file.</summary>
@@ -33,7 +32,7 @@ public static class Safetensors
         Span<byte> prefix = stackalloc byte[8];
         stream.ReadExactly(prefix);
         ulong headerLength = BinaryPrimitives.ReadUInt64LittleEndian(prefix);
-        if (headerLength > (ulong)size - 8) throw Damaged(name, "its safetensors header reaches beyond the end of the file");
+        if (headerLength > (ulong)size - 8) throw Damaged(name, "its safetensors header reaches beyond the end of the file, so it is cut off or no such file");
         if (headerLength > LongestHeader) throw Damaged(name, $"its safetensors header is longer than {LongestHeader >> 20} MB");
         byte[] header = new byte[headerLength];
         stream.ReadExactly(header);
@@ -49,7 +48,13 @@ public static class Safetensors
             // InvalidOperationException is the reader's word for text that is not valid Unicode.
             throw Damaged(name, "its safetensors header is not the JSON it should be", e);
         }
-        return new(ReadTensors(stream, size - 8 - (long)headerLength, places, name), metadata);
+        Dictionary<string, string> unread = places.Where(place => place.Value.Unread is not null).ToDictionary(
+            place => place.Key, place => place.Value.Unread!);
+        return new(ReadTensors(stream, size - 8 - (long)headerLength, places, name), metadata)
+        {
+            Unread = unread,
+            Notes = CheckpointFiles.UnreadNote(name, unread),
+        };
     }
 
     /// <summary>Writes a file, whole or not at all.</summary>
@@ -126,7 +131,8 @@ public static class Safetensors
         json.WriteEndArray();
     }
 
-    private readonly record struct Place(TensorDtype Dtype, long[] Shape, long Begin, long End);
+    // Unread: what the tensor is, where it is not read.
+    private readonly record struct Place(TensorDtype Dtype, long[] Shape, long Begin, long End, string? Unread);
 
     private static void ReadHeader(
         byte[] header, OrderedDictionary<string, Place> places, Dictionary<string, string> metadata, string file)
@@ -179,16 +185,14 @@ public static class Safetensors
         }
         if (dtypeName is null || shape is null || offsets is not [long begin, long end])
             throw Damaged(file, $"the tensor '{Shown(tensor)}' needs a dtype, a shape and two data_offsets");
-        TensorDtype dtype = Array.Find(Enum.GetValues<TensorDtype>(), known => known.SafetensorsName() == dtypeName);
-        if (dtype.SafetensorsName() != dtypeName)
-            throw new CheckpointException(
-                $"The tensor '{Shown(tensor)}' in {file} has elements of type {Shown(dtypeName)}, which are not supported; "
-                + "save it as F32.");
+        TensorDtype dtype = Array.Find(Enum.GetValues<TensorDtype>(), one => one.SafetensorsName() == dtypeName);
+        bool known = dtype.SafetensorsName() == dtypeName;
         long count = TensorDtypes.ElementCount(shape);
-        if (count < 0 || count > Array.MaxLength / dtype.Size() || begin < 0 || end - begin != count * dtype.Size())
+        // Elements of unknown size can only be skipped; that they lie inside the file is seen when all places are known.
+        if (count < 0 || begin < 0 || end < begin || (known && (count > long.MaxValue / dtype.Size() || end - begin != count * dtype.Size())))
             throw Damaged(
-                file, $"the tensor '{Shown(tensor)}', {dtype} [{string.Join(", ", shape)}], cannot lie at bytes {begin} to {end}");
-        return new(dtype, shape, begin, end);
+                file, $"the tensor '{Shown(tensor)}', {Shown(dtypeName)} [{string.Join(", ", shape)}], cannot lie at bytes {begin} to {end}");
+        return new(dtype, shape, begin, end, !known ? $"a tensor of type {Shown(dtypeName)}" : end - begin > Array.MaxLength ? "a tensor above 2 GB" : null);
     }
 
     private static long[] ReadNumbers(ref Utf8JsonReader json)
@@ -231,15 +235,21 @@ public static class Safetensors
             if (place.Begin != end) throw Damaged(file, $"the tensor '{Shown(name)}' does not begin where the one before it ends");
             end = place.End;
         }
+        if (end > size) throw new CheckpointException($"{file} is cut off: its tensors take {end:N0} bytes but {size:N0} are there; download or copy it again.");
         if (end != size) throw Damaged(file, $"its tensors take {end:N0} bytes but {size:N0} are there");
 
         Dictionary<string, TensorData> tensors = [];
         foreach ((string name, Place place) in inFileOrder)
         {
+            if (place.Unread is not null)
+            {
+                stream.Position += place.End - place.Begin;
+                continue;
+            }
             byte[] data = new byte[place.End - place.Begin];
             stream.ReadExactly(data);
             tensors[name] = new(place.Dtype, place.Shape, data);
         }
-        return new(places.Keys.Select(name => KeyValuePair.Create(name, tensors[name])));
+        return new(places.Keys.Where(tensors.ContainsKey).Select(name => KeyValuePair.Create(name, tensors[name])));
     }
 }

@@ -1,13 +1,41 @@
 namespace AdderNet.Checkpoints;
 
+/// <summary>The names of a state dict without what wrappers around the model put before them.</summary>
 internal static class StateDictNames
 {
-    /// <summary>Drops the <c>module.</c> that DataParallel puts before every name; where one name lacks it, it is no prefix.</summary>
-    public static OrderedDictionary<string, TensorData> WithoutModulePrefix(OrderedDictionary<string, TensorData> tensors)
+    // What DataParallel, torch.compile and common training scripts call the model that they hold.
+    private static readonly string[] Wrappers = ["module", "_orig_mod", "model", "net", "network", "backbone"];
+
+    /// <summary>
+    /// Drops the components that wrappers put before every name, in any nesting; where one name lacks it, it is no prefix. What torch.compile
+    /// puts before the names of a part of the model, <c>_orig_mod.</c>, is dropped wherever it stands, since no layer is called so.
+    /// </summary>
+    public static TensorFile WithoutPrefixes(TensorFile file)
     {
-        const string prefix = "module.";
-        return tensors.Count > 0 && tensors.Keys.All(name => name.StartsWith(prefix, StringComparison.Ordinal))
-            ? new(tensors.Select(tensor => KeyValuePair.Create(tensor.Key[prefix.Length..], tensor.Value)))
-            : tensors;
+        // A moving average of a model counts its updates beside it.
+        string prefix = CommonPrefix([.. file.Tensors.Keys.Where(name => name != "n_averaged")]);
+        OrderedDictionary<string, TensorData> tensors = [];
+        foreach ((string name, TensorData tensor) in file.Tensors)
+            if (!tensors.TryAdd(Bare(name), tensor)) return file;
+        Dictionary<string, string> unread = [];
+        foreach ((string name, string what) in file.Unread) unread.TryAdd(Bare(name), what);
+        return file with { Tensors = tensors, Unread = unread };
+
+        string Bare(string name)
+        {
+            string bare = name.StartsWith(prefix, StringComparison.Ordinal) ? name[prefix.Length..] : name;
+            bare = bare.Replace("._orig_mod.", ".", StringComparison.Ordinal);
+            return bare.StartsWith("_orig_mod.", StringComparison.Ordinal) ? bare["_orig_mod.".Length..] : bare;
+        }
+    }
+
+    /// <summary>The names of wrappers, each with its dot, that stand before all of the names; empty where there is none.</summary>
+    public static string CommonPrefix(IReadOnlyCollection<string> names)
+    {
+        string prefix = "";
+        while (names.Count > 0 && Wrappers.FirstOrDefault(
+            wrapper => names.All(name => name.AsSpan(prefix.Length).StartsWith(wrapper + ".", StringComparison.Ordinal))) is { } wrapper)
+            prefix += wrapper + ".";
+        return prefix;
     }
 }

@@ -1,5 +1,6 @@
 using AdderNet.Data;
 using AdderNet.Models;
+using AdderNet.Reproduction;
 using AdderNet.Training;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -22,18 +23,18 @@ internal sealed record LoadedModel(
     /// <summary>The model of a run folder, or of one of the weight files it writes.</summary>
     public static LoadedModel OfRun(string path, CheckpointChoice choice)
     {
-        TrainedModel trained = TrainedModel.Load(path, choice);
+        TrainedModel trained = EmbeddingNetwork.Load(path, choice);
         Recipe recipe = trained.Recipe;
         return new LoadedModel(
             trained.Model, recipe.Model, recipe.Layers, recipe.Dataset, trained.Preparation, trained.ClassNames, trained.InputChannels, trained.WeightsPath);
     }
 
     /// <summary>A model of ours with the weights of a .pth or .safetensors file, which tell its layers, classes and channels.</summary>
-    public static LoadedModel OfWeights(string path, string modelName, string dataset, LayerKind? kind)
+    public static LoadedModel OfWeights(string path, string modelName, string dataset, LayerKind? kind, Action<string> note)
     {
         ModelInfo info = Names.Model(modelName);
         DatasetInfo data = Datasets.Find(dataset);
-        nn.Module<Tensor, Tensor> model = AdderNetModels.Load(path, info.Name, kind);
+        nn.Module<Tensor, Tensor> model = AdderNetModels.Load(path, info.Name, kind, note);
         LayerKind layers = kind ?? (model.modules().OfType<Adder2d>().Any() ? LayerKind.Adder : LayerKind.Conv);
         int channels = (int)model.state_dict()["conv1.weight"].shape[1];
         return new LoadedModel(model, info.Name, layers, data.Name, Augmentation.For(data.Name, train: false), data.ClassNames, channels, path);

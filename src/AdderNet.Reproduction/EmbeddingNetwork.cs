@@ -43,6 +43,13 @@ internal static class EmbeddingNetwork
             kind == LayerKind.Adder ? Layers.Adder2d(from, to, size) : nn.Conv2d(from, to, size, bias: false);
     }
 
+    /// <summary>Loads a run or one of its weight files: of this network, which no recipe can name, or of the model that its recipe names.</summary>
+    /// <param name="path">The folder or the file.</param>
+    /// <param name="choice">Which checkpoint of a folder.</param>
+    /// <exception cref="TrainingException">There is none, it is damaged, or it is of another model.</exception>
+    public static TrainedModel Load(string path, CheckpointChoice choice) => TrainedModel.Load(path, choice, (card, tensors) =>
+        tensors.ContainsKey($"{Embedding}.running_mean") ? Create(card.Recipe.Layers, card.ClassNames.Count, card.InputChannels) : null);
+
     /// <summary>The embeddings of images, [N] points, and their labels.</summary>
     /// <param name="model">Any module that has a submodule named <c>embedding</c> with two outputs an image; left in evaluation mode.</param>
     /// <param name="loader">The images, not shuffled.</param>

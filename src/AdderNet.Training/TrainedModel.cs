@@ -54,15 +54,21 @@ public sealed class TrainedModel : IDisposable
     /// <param name="choice">Which checkpoint of a folder.</param>
     /// <param name="model">Makes your own module where the run trained one; null makes the recipe's model.</param>
     /// <exception cref="TrainingException">There is none, it is damaged, or it is of another model.</exception>
-    public static TrainedModel Load(string path, CheckpointChoice choice = CheckpointChoice.Best, Func<nn.Module<Tensor, Tensor>>? model = null)
+    public static TrainedModel Load(string path, CheckpointChoice choice = CheckpointChoice.Best, Func<nn.Module<Tensor, Tensor>>? model = null) =>
+        Load(path, choice, (_, _) => model?.Invoke());
+
+    /// <param name="path">The folder or the file.</param>
+    /// <param name="choice">Which checkpoint of a folder.</param>
+    /// <param name="build">Makes the module that the weights are of; null from it makes the recipe's model.</param>
+    internal static TrainedModel Load(
+        string path, CheckpointChoice choice, Func<ModelCard, IReadOnlyDictionary<string, TensorData>, nn.Module<Tensor, Tensor>?> build)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        string weights = Directory.Exists(path) ? InFolder(path, choice) : path;
         try
         {
-            TensorFile file = Safetensors.Read(weights);
+            (TensorFile file, string weights) = Directory.Exists(path) ? OfFolder(path, choice) : (Safetensors.Read(path), path);
             ModelCard card = ModelCard.Read(file.Metadata, weights);
-            nn.Module<Tensor, Tensor> built = model?.Invoke() ?? AdderNetModels.Create(
+            nn.Module<Tensor, Tensor> built = build(card, file.Tensors) ?? AdderNetModels.Create(
                 card.Recipe.Model, card.Recipe.Layers, card.ClassNames.Count, card.InputChannels, card.Recipe.WeightGradient);
             TrainedModel trained = new(built, card, weights);
             try
@@ -83,15 +89,49 @@ public sealed class TrainedModel : IDisposable
         }
     }
 
+    /// <summary>Reads the weights of a run without making a model of them.</summary>
+    /// <param name="run">The run's folder.</param>
+    /// <param name="choice">Which checkpoint.</param>
+    /// <returns>The weights, and the metadata that lets <c>Load</c> use them alone.</returns>
+    /// <exception cref="TrainingException">There is no checkpoint, or it is damaged.</exception>
+    public static TensorFile ReadWeights(string run, CheckpointChoice choice = CheckpointChoice.Best)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(run);
+        try
+        {
+            return OfFolder(run, choice).File;
+        }
+        catch (CheckpointException e)
+        {
+            throw new TrainingException(e.Message, e);
+        }
+    }
+
     /// <summary>Frees the model's memory.</summary>
     public void Dispose() => Model.Dispose();
 
-    private static string InFolder(string path, CheckpointChoice choice)
+    /// <remarks>A training under way removes a checkpoint when the next one is complete: who was about to read the old one takes the new.</remarks>
+    private static (TensorFile File, string Path) OfFolder(string run, CheckpointChoice choice)
     {
-        CheckpointStore store = new(path);
-        return store.Index is { } index
-            ? store.Verified(choice == CheckpointChoice.Best ? index.BestWeights : index.Weights)
-            : throw new TrainingException(
-                $"The folder {path} holds no checkpoint{(RunFolder.HoldsRun(path) ? " yet: no epoch of its run is complete" : "")}.");
+        const int patience = 100;
+        for (int attempt = 1; ; attempt++)
+        {
+            CheckpointStore store = new(run);
+            SavedFile saved = Chosen(store, run, choice);
+            try
+            {
+                string path = store.Verified(saved);
+                return (Safetensors.Read(path), path);
+            }
+            catch (Exception e) when (e is CheckpointException or TrainingException && attempt < patience && Chosen(new CheckpointStore(run), run, choice) != saved)
+            {
+                // It was replaced meanwhile.
+            }
+        }
     }
+
+    private static SavedFile Chosen(CheckpointStore store, string run, CheckpointChoice choice) => store.Index is { } index
+        ? choice == CheckpointChoice.Best ? index.BestWeights : index.Weights
+        : throw new TrainingException(
+            $"The folder {run} holds no checkpoint{(RunFolder.HoldsRun(run) ? " yet: no epoch of its run is complete" : "")}.");
 }

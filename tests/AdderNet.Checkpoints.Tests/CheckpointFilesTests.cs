@@ -1,5 +1,3 @@
-using System.Text;
-
 namespace AdderNet.Checkpoints.Tests;
 
 public sealed class CheckpointFilesTests : IDisposable
@@ -59,12 +57,8 @@ public sealed class CheckpointFilesTests : IDisposable
     {
         AssertRefused("There is no file", () => CheckpointFiles.ReadStateDict(_folder["missing.pth"]));
         AssertRefused("is a folder", () => CheckpointFiles.ReadStateDict(_folder.Path));
-        foreach (string content in (string[])["hello, world", ""])
-            AssertRefused(
-                "neither a PyTorch checkpoint",
-                () => CheckpointFiles.ReadStateDict(_folder.Write("text.pth", Encoding.ASCII.GetBytes(content))));
         AssertRefused("end it in .safetensors", () => CheckpointFiles.Convert(TestFiles.Path("torch_dtypes.pth"), _folder["out.onnx"]));
-        AssertRefused("before version 1.6", () => CheckpointFiles.Convert(TestFiles.Path("torch_legacy.pth"), _folder["out.pth"]));
+        AssertRefused("TorchScript", () => CheckpointFiles.Convert(TestFiles.Path("torch_script.pt"), _folder["out.pth"]));
         Assert.False(File.Exists(_folder["out.pth"]));
     }
 
@@ -74,7 +68,7 @@ public sealed class CheckpointFilesTests : IDisposable
         string official = TestFiles.Path("resnet20_mnist_official.pt");
         string half = _folder.Write("half.pt", File.ReadAllBytes(official)[..500_000]);
         string destination = _folder.Write("good.safetensors", [1, 2, 3]);
-        AssertRefused("half.pt is damaged", () => CheckpointFiles.Convert(half, destination));
+        AssertRefused("half.pt is cut off", () => CheckpointFiles.Convert(half, destination));
         Assert.Equal([1, 2, 3], File.ReadAllBytes(destination));
     }
 

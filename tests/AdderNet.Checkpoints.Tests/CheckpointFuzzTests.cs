@@ -8,7 +8,9 @@ public class CheckpointFuzzTests
     [Theory]
     [InlineData("torch_training.pth")]
     [InlineData("torch_views.pth")]
-    public void A_damaged_archive_is_read_or_refused(string name) => Fuzz.Check(
+    [InlineData("torch_module.pth")]
+    [InlineData("legacy_views.pth")]
+    public void A_damaged_file_is_read_or_refused(string name) => Fuzz.Check(
         File.ReadAllBytes(TestFiles.Path(name)), bytes => Touch(PyTorchFile.Read(new MemoryStream(bytes))), typeof(CheckpointException));
 
     // Damage inside a sound archive gets past the checksums to the unpickler itself.
@@ -16,6 +18,7 @@ public class CheckpointFuzzTests
     [InlineData("torch_training.pth")]
     [InlineData("torch_views.pth")]
     [InlineData("torch_dtypes.pth")]
+    [InlineData("training_p4.pth")]
     public void A_damaged_pickle_in_a_sound_archive_is_read_or_refused(string name)
     {
         using ZipArchive zip = ZipFile.OpenRead(TestFiles.Path(name));

@@ -64,10 +64,8 @@ public class PyTorchFileTests
     }
 
     [Theory]
-    [InlineData("torch_legacy.pth", "before version 1.6")]
-    [InlineData("torch_module.pth", "torch.nn.modules.container.Sequential: it holds a whole module")]
     [InlineData("torch_script.pt", "TorchScript")]
-    [InlineData("make_torch_files.py", "not a readable zip archive")]
+    [InlineData("make_torch_files.py", "is a text file")]
     public void A_file_of_another_kind_is_refused_with_what_to_do(string name, string expected)
     {
         CheckpointException e = Assert.Throws<CheckpointException>(() => PyTorchFile.Read(TestFiles.Path(name)));

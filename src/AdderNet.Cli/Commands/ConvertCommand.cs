@@ -28,15 +28,15 @@ internal static class ConvertCommand
                 throw new CliException($"{to} exists; choose another name, or replace it with --force.");
             }
 
-            CheckpointFiles.Convert(Directory.Exists(from) ? BestWeights(from) : from, to);
+            TensorFile weights = Directory.Exists(from) ? TrainedModel.ReadWeights(from) : CheckpointFiles.ReadStateDict(from);
+            foreach (string note in weights.Notes)
+            {
+                host.Error.WriteLine(note);
+            }
+
+            CheckpointFiles.Write(to, weights);
             host.Out.WriteLine(FormattableString.Invariant($"Wrote {to}: {CheckpointFiles.ReadStateDict(to).Tensors.Count} tensors, {new FileInfo(to).Length:N0} bytes."));
         });
         return command;
-    }
-
-    private static string BestWeights(string run)
-    {
-        using TrainedModel best = TrainedModel.Load(run);
-        return best.WeightsPath;
     }
 }

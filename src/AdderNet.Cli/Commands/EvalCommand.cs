@@ -32,7 +32,7 @@ internal static class EvalCommand
         command.SetAction(arguments =>
         {
             TorchThreads.Use(arguments.GetValue(threads));
-            using LoadedModel model = models.Load(arguments, arguments.GetValue(run));
+            using LoadedModel model = models.Load(host, arguments, arguments.GetValue(run));
             using Interrupt interrupt = new(null);
             string dataName = arguments.GetValue(models.Data) is { } other ? Datasets.Find(other).Name : model.Dataset;
             Dataset data = DataSource.Open(host, dataName, train: false, arguments.GetValue(dataDir), interrupt.Token, arguments.GetValue(skipDamaged));

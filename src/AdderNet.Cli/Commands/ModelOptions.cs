@@ -23,7 +23,7 @@ internal sealed class ModelOptions
     }
 
     /// <summary>Loads a run (the newest where none is named) or, with --model, a file of weights.</summary>
-    public LoadedModel Load(ParseResult arguments, string? path)
+    public LoadedModel Load(Host host, ParseResult arguments, string? path)
     {
         if (arguments.GetValue(model) is { } name)
         {
@@ -31,7 +31,8 @@ internal sealed class ModelOptions
                 path ?? throw CliException.Usage("--model says what a file of weights is of; name the file, too."),
                 name,
                 arguments.GetValue(Data) ?? throw CliException.Usage($"Say with --data what {path} was trained on, for example --data cifar10."),
-                arguments.GetValue(layers));
+                arguments.GetValue(layers),
+                host.Error.WriteLine);
         }
 
         if (arguments.Has(layers))

@@ -39,7 +39,7 @@ internal static class PredictCommand
         command.SetAction(arguments =>
         {
             TorchThreads.Use(arguments.GetValue(threads));
-            using LoadedModel model = models.Load(arguments, arguments.GetValue(run));
+            using LoadedModel model = models.Load(host, arguments, arguments.GetValue(run));
             bool bad = false;
             List<Prediction> predictions = [];
             foreach (string path in arguments.GetValue(images)!.SelectMany(argument => Try(() => ImagePaths.Find(argument), [])))

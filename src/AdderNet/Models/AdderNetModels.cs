@@ -69,25 +69,34 @@ public static class AdderNetModels
     }
 
     /// <summary>
-    /// Builds a model and gives it the weights of a checkpoint: the official code's .pth or our .safetensors. The classes and
-    /// the input channels are those of the file.
+    /// Builds a model and gives it the weights of a checkpoint: a .pth or .pt file of the official code or another, also of a whole module, or
+    /// a .safetensors file. The classes and the input channels are those of the file.
     /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="name">A name from <see cref="All"/>.</param>
     /// <param name="kind">What the inner layers are; null for adder layers or convolutions, as the file's names say. Binary layers' weights
     /// have the names and shapes of convolutions', so binary networks have to be asked for.</param>
+    /// <param name="note">Is told in sentences what the user should know: what was taken where the file holds several models, what was passed
+    /// over, what was given another shape.</param>
     /// <returns>The model in evaluation mode.</returns>
     /// <exception cref="CheckpointException">The file cannot be read, or does not fit the model; the message lists where.</exception>
     /// <exception cref="ArgumentException">The name is unknown.</exception>
-    public static nn.Module<Tensor, Tensor> Load(string path, string name, LayerKind? kind = null)
+    public static nn.Module<Tensor, Tensor> Load(string path, string name, LayerKind? kind = null, Action<string>? note = null)
     {
         ModelInfo info = Find(name);
-        var tensors = CheckpointFiles.ReadStateDict(path).Tensors;
+        note ??= _ => { };
+        TensorFile file = CheckpointFiles.ReadStateDict(path);
+        foreach (string known in file.Notes)
+        {
+            note(known);
+        }
+
+        var tensors = file.Tensors;
         LayerKind named = tensors.Keys.Any(key => key.EndsWith(".adder", StringComparison.Ordinal)) ? LayerKind.Adder : LayerKind.Conv;
         var model = Create(name, kind ?? named, Size("fc.weight", 0, info.Classes), Size("conv1.weight", 1, info.InputChannels));
         try
         {
-            StateDict.LoadInto(model, tensors, source: path);
+            StateDict.LoadInto(model, file, path, note);
         }
         catch
         {

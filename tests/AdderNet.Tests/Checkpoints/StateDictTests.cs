@@ -81,6 +81,74 @@ public sealed class StateDictTests : IDisposable
     }
 
     [Fact]
+    public void What_TorchSharp_saves_itself_is_read()
+    {
+        using TempFolder folder = new();
+        using var model = AdderNetModels.Create("lenet5-bn", LayerKind.Conv);
+        model.save(folder["m.dat"]);
+        TestFiles.AssertSame(StateDict.FromModule(model), CheckpointFiles.ReadStateDict(folder["m.dat"]).Tensors);
+        byte[] cut = File.ReadAllBytes(folder["m.dat"])[..^10];
+        Assert.Contains("cut off", Assert.Throws<CheckpointException>(() => CheckpointFiles.ReadStateDict(folder.Write("cut.dat", cut))).Message);
+    }
+
+    [Fact]
+    public void A_fully_connected_layer_s_weights_fit_a_convolution_of_one_pixel_and_a_note_says_so()
+    {
+        using TempFolder folder = new();
+        OrderedDictionary<string, TensorData> tensors = PyTorchFile.Read(TestFiles.Path("resnet20_mnist_official.pt"));
+        tensors["fc.weight"] = new(TensorDtype.F32, [10, 64], tensors["fc.weight"].Data);
+        PyTorchFile.Write(folder["m.pth"], tensors);
+        List<string> notes = [];
+        using var model = AdderNetModels.Load(folder["m.pth"], "resnet20", note: notes.Add);
+        Assert.Equal(tensors["fc.weight"].ToFloats(), StateDict.FromModule(model)["fc.weight"].ToFloats());
+        Assert.Equal($"{folder["m.pth"]} has other shapes of the same elements: fc.weight ([10, 64] as [10, 64, 1, 1]).", Assert.Single(notes));
+    }
+
+    [Fact]
+    public void Weights_that_belong_to_no_part_of_the_model_are_passed_over_and_named_but_more_layers_are_another_model()
+    {
+        using TempFolder folder = new();
+        OrderedDictionary<string, TensorData> tensors = PyTorchFile.Read(TestFiles.Path("resnet20_mnist_official.pt"));
+        TensorData one = TensorData.FromFloats([1], 1);
+        tensors["auxiliary.weight"] = tensors["layer1.0.total_ops"] = tensors["total_params"] = one;
+        PyTorchFile.Write(folder["m.pth"], tensors);
+        List<string> notes = [];
+        AdderNetModels.Load(folder["m.pth"], "resnet20", note: notes.Add).Dispose();
+        Assert.Contains("'total_params', 'layer1.0.total_ops', 'auxiliary.weight'", Assert.Single(notes));
+
+        using (var deeper = AdderNetModels.Create("resnet32", inputChannels: 1))
+        {
+            PyTorchFile.Write(folder["deeper.pth"], StateDict.FromModule(deeper));
+        }
+
+        Assert.Contains(
+            "unexpected: layer1.3.conv1.adder",
+            Assert.Throws<CheckpointException>(() => AdderNetModels.Load(folder["deeper.pth"], "resnet20")).Message);
+    }
+
+    [Fact]
+    public void A_tensor_of_an_unknown_type_is_an_error_only_where_the_model_needs_it()
+    {
+        using var model = nn.Linear(1, 1);
+        OrderedDictionary<string, TensorData> tensors = StateDict.FromModule(model);
+        TensorFile file = new(tensors, new Dictionary<string, string>()) { Unread = new Dictionary<string, string> { ["scale"] = "a tensor of type F8_E4M3" } };
+        StateDict.LoadInto(model, file, "x.pth", _ => { });
+        tensors.Remove("bias");
+        CheckpointException e = Assert.Throws<CheckpointException>(() => StateDict.LoadInto(
+            model, file with { Unread = new Dictionary<string, string> { ["bias"] = "a tensor of type F8_E4M3" } }, "x.pth", _ => { }));
+        Assert.Equal("x.pth has a tensor of type F8_E4M3 as 'bias', which the model needs and which is not supported; in Python, save it as float32.", e.Message);
+    }
+
+    [Fact]
+    public void A_prefix_that_the_module_itself_has_may_be_missing_in_the_file()
+    {
+        using var wrapped = nn.Sequential(("model", nn.Linear(1, 1)));
+        TensorData seven = TensorData.FromFloats([7], 1);
+        StateDict.LoadInto(wrapped, new OrderedDictionary<string, TensorData> { ["weight"] = TensorData.FromFloats([3], 1, 1), ["bias"] = seven });
+        Assert.Equal([7], StateDict.FromModule(wrapped)["model.bias"].ToFloats());
+    }
+
+    [Fact]
     public void Element_types_are_converted_to_the_module_s_and_requires_grad_stays()
     {
         using var model = nn.Linear(2, 1, hasBias: false);
