@@ -46,8 +46,8 @@ internal static unsafe class ByteForward<TOps, TVec>
     where TOps : struct, IByteSimd<TVec>
     where TVec : struct
 {
-    /// <summary>A run of a tile's pixels that lie beside each other in the output's row.</summary>
-    private readonly record struct Run(int Lane, int Length, int Image, int Row, int Column);
+    /// <summary>A run of a tile's pixels that lie beside each other in a row of the output, and of the residual: where it lies in channel 0.</summary>
+    private readonly record struct Run(int Lane, int Length, long Output, long Residual);
 
     public static void Start(ByteJob* job) => WorkerPool.Run(job->SuperImages * job->Tiles * job->Parts, &Task, job);
 
@@ -101,7 +101,7 @@ internal static unsafe class ByteForward<TOps, TVec>
                     AddList(job, (group * job->Chunks + chunk) * filters + f, patch, totals, totals32, width, sums);
                     if (last)
                     {
-                        Finish(job, o, totals, job->FilterSpills[o] != 0 ? totals32 : null, width, super, runs, ref buffers);
+                        Finish(job, o, totals, job->FilterSpills[o] != 0 ? totals32 : null, width, runs, ref buffers);
                     }
                 }
             }
@@ -157,7 +157,10 @@ internal static unsafe class ByteForward<TOps, TVec>
             int length = Math.Min(job->StripWidth - column, lastPixel - pixel + 1);
             if (firstImage + image < job->N && column < columns)
             {
-                runs[count++] = new Run(pixel - firstPixel, Math.Min(length, columns - column), firstImage + image, row, firstColumn + column);
+                runs[count++] = new Run(
+                    pixel - firstPixel, Math.Min(length, columns - column), At(job->YLayout), job->Residual == null ? 0 : At(job->ResidualLayout));
+
+                long At(in ByteLayout layout) => (firstImage + image) * layout.ImageLength + layout.Offset(0, row, firstColumn + column);
             }
 
             pixel += length;
@@ -167,68 +170,61 @@ internal static unsafe class ByteForward<TOps, TVec>
     }
 
     /// <summary>Copies what a tile sees of some channels into the patch, as <see cref="ByteTiling"/> draws it.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Pack(ByteJob* job, int super, int row, int rows, int channel, int channels, byte* patch)
     {
-        int image = super / job->Strips * job->Images, images = Math.Min(job->Images, job->N - image);
         int column = super % job->Strips * job->StripWidth, columns = Math.Min(job->StripWidth, job->OutW - column);
-        int pitch = job->XLayout.Pitch;
-        long imageLength = job->XLayout.ImageLength;
-        for (int c = 0; c < channels; c++)
+        if (job->StrideW == 2)
+        {
+            Pack<CopyEverySecond>(job, super, row, rows, channel, channels, patch, columns);
+        }
+        else if (job->StrideW > 2)
+        {
+            Pack<CopyStrided>(job, super, row, rows, channel, channels, patch, columns);
+        }
+        else if (columns <= 8)
+        {
+            Pack<Copy8>(job, super, row, rows, channel, channels, patch, columns);
+        }
+        else if (columns <= 16)
+        {
+            Pack<Copy16>(job, super, row, rows, channel, channels, patch, columns);
+        }
+        else if (columns <= 32)
+        {
+            Pack<Copy32>(job, super, row, rows, channel, channels, patch, columns);
+        }
+        else
+        {
+            Pack<CopyLong>(job, super, row, rows, channel, channels, patch, columns);
+        }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private static void Pack<TCopy>(ByteJob* job, int super, int row, int rows, int channel, int channels, byte* patch, int columns)
+        where TCopy : struct, IByteCopy
+    {
+        int image = super / job->Strips * job->Images, images = Math.Min(job->Images, job->N - image), strideW = job->StrideW;
+        nint pitch = job->XLayout.Pitch, plane = job->XLayout.PlaneLength, imageLength = (nint)job->XLayout.ImageLength;
+        nint step = pitch * job->StrideH, rowWidth = job->RowWidth, width = job->StripWidth;
+        byte* from = job->X + image * imageLength + (nint)job->XLayout.Offset(
+            channel, row * job->StrideH - job->PaddingH, super % job->Strips * job->StripWidth * strideW - job->PaddingW);
+        for (int c = 0; c < channels; c++, from += plane)
         {
             byte* to = patch + (nint)c * job->ChannelLength;
             for (int j = 0; j < job->KernelW; j++, to += job->ColumnLength)
             {
-                byte* from = job->X + image * imageLength
-                    + job->XLayout.Offset(channel + c, row * job->StrideH - job->PaddingH, column * job->StrideW + j * job->DilationW - job->PaddingW);
-                for (int k = 0; k < job->Classes; k++)
+                for (RowClass* k = job->Rows, end = k + job->Classes; k < end; k++)
                 {
-                    byte* source = from + (nint)job->Rows[k].Origin * pitch, destination = to + job->Rows[k].Start;
-                    int count = job->Rows[k].Rows - job->TileRows + rows;
-                    for (int r = 0; r < count; r++, source += (nint)pitch * job->StrideH, destination += job->RowWidth)
+                    byte* source = from + j * job->DilationW + k->Origin * pitch, destination = to + k->Start;
+                    for (int r = k->Rows - job->TileRows + rows; r > 0; r--, source += step, destination += rowWidth)
                     {
-                        for (int n = 0; n < images; n++)
+                        TCopy.Copy(source, destination, columns, strideW);
+                        for (int n = 1; n < images; n++)
                         {
-                            CopyRow(source + n * imageLength, destination + n * job->StripWidth, columns, job->StrideW);
+                            TCopy.Copy(source + n * imageLength, destination + n * width, columns, strideW);
                         }
                     }
                 }
-            }
-        }
-    }
-
-    /// <summary>
-    /// Copies so many pixels, each <paramref name="stride"/> from the one before, and some bytes behind them: what follows is written later.
-    /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void CopyRow(byte* from, byte* to, int count, int stride)
-    {
-        if (stride == 1)
-        {
-            if (count <= 8)
-            {
-                Unsafe.WriteUnaligned(to, Unsafe.ReadUnaligned<ulong>(from));
-                return;
-            }
-
-            for (int k = 0; k < count; k += 16)
-            {
-                Vector128.Store(Vector128.Load(from + k), to + k);
-            }
-        }
-        else if (stride == 2)
-        {
-            for (int k = 0; k < count; k += 16)
-            {
-                Vector128<ushort> lower = Vector128.Load((ushort*)(from + 2 * k)), upper = Vector128.Load((ushort*)(from + 2 * k + 16));
-                Vector128.Store(Vector128.Narrow(lower & Vector128.Create((ushort)255), upper & Vector128.Create((ushort)255)), to + k);
-            }
-        }
-        else
-        {
-            for (int k = 0; k < count; k++)
-            {
-                to[k] = from[(nint)k * stride];
             }
         }
     }
@@ -278,24 +274,22 @@ internal static unsafe class ByteForward<TOps, TVec>
         }
     }
 
-    private static void Finish(ByteJob* job, int o, byte* totals, byte* totals32, int width, int super, int runs, ref Buffers buffers)
+    private static void Finish(ByteJob* job, int o, byte* totals, byte* totals32, int width, int runs, ref Buffers buffers)
     {
+        nint channel = (nint)o * job->YLayout.PlaneLength, residualChannel = (nint)o * job->ResidualLayout.PlaneLength;
+        Run* end = buffers.Runs + runs;
         if (job->Output == ByteOutput.Codes && job->Requantized[o].Fast)
         {
-            if (job->Residual != null)
+            for (Run* run = buffers.Runs; job->Residual != null && run < end; run++)
             {
-                for (int r = 0; r < runs; r++)
-                {
-                    Run run = buffers.Runs[r];
-                    Gather(job->Residual + At(job->ResidualLayout, run, o), buffers.Residual + run.Lane, run.Length);
-                }
+                CopyLong.Copy(job->Residual + residualChannel + run->Residual, buffers.Residual + run->Lane, run->Length, 1);
             }
 
             Requantize(job, o, totals, totals32, width, buffers.Box, job->Residual != null ? buffers.Residual : null, buffers.Codes);
-            for (int r = 0; r < runs; r++)
+            byte* y = job->Y + channel;
+            for (Run* run = buffers.Runs; run < end; run++)
             {
-                Run run = buffers.Runs[r];
-                Copy(buffers.Codes + run.Lane, job->Y + At(job->YLayout, run, o), run.Length);
+                CopyExact(buffers.Codes + run->Lane, y + run->Output, run->Length);
             }
 
             return;
@@ -303,31 +297,28 @@ internal static unsafe class ByteForward<TOps, TVec>
 
         ToQuarters(totals, totals32, buffers.Quarters, width);
         int* quarters = (int*)buffers.Quarters, box = (int*)buffers.Box;
-        for (int r = 0; r < runs; r++)
+        for (Run* run = buffers.Runs; run < end; run++)
         {
-            Run run = buffers.Runs[r];
-            for (int p = 0; p < run.Length; p++)
+            for (int p = 0; p < run->Length; p++)
             {
-                int lane = run.Lane + p, within = lane % TOps.Lanes;
-                int at = lane - within + within % 4 * (TOps.Lanes / 4) + within / 4;
+                int lane = run->Lane + p, within = lane % TOps.Lanes, at = lane - within + within % 4 * (TOps.Lanes / 4) + within / 4;
                 int y = 2 * quarters[at] - box[at] - job->CodeSums[o];
+                nint to = channel + (nint)run->Output + p;
                 switch (job->Output)
                 {
                     case ByteOutput.Codes:
-                        byte residual = job->Residual == null ? (byte)0 : job->Residual[At(job->ResidualLayout, run, o) + p];
-                        job->Y[At(job->YLayout, run, o) + p] = job->Requantized[o].Apply(y, residual, job->Top);
+                        byte residual = job->Residual == null ? (byte)0 : job->Residual[residualChannel + run->Residual + p];
+                        job->Y[to] = job->Requantized[o].Apply(y, residual, job->Top);
                         break;
                     case ByteOutput.Sums:
-                        ((int*)job->Y)[At(job->YLayout, run, o) + p] = y;
+                        ((int*)job->Y)[to] = y;
                         break;
                     default:
-                        ((float*)job->Y)[At(job->YLayout, run, o) + p] = y * job->Scale[o] + job->Shift[o];
+                        ((float*)job->Y)[to] = y * job->Scale[o] + job->Shift[o];
                         break;
                 }
             }
         }
-
-        static long At(in ByteLayout layout, in Run run, int channel) => run.Image * layout.ImageLength + layout.Offset(channel, run.Row, run.Column);
     }
 
     /// <summary>A tile's codes, in the 32-bit arithmetic that <see cref="ByteChannel"/> proves to be exact.</summary>
@@ -385,19 +376,9 @@ internal static unsafe class ByteForward<TOps, TVec>
     private static TVec Clamp(TVec value, int shift, TVec zero, TVec top) =>
         TOps.Min32(TOps.Max32(TOps.ShiftRightSigned32(value, shift), zero), top);
 
-    /// <summary>Copies a run, and bytes behind it that a later run overwrites or nothing reads.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Gather(byte* from, byte* to, int length)
-    {
-        for (int k = 0; k < length; k += 16)
-        {
-            Vector128.Store(Vector128.Load(from + k), to + k);
-        }
-    }
-
     /// <summary>Copies a run and nothing else.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static void Copy(byte* from, byte* to, int length)
+    private static void CopyExact(byte* from, byte* to, int length)
     {
         if (length >= 16)
         {

@@ -84,23 +84,9 @@ internal static unsafe class ByteTile<TOps, TVec, TVectors, TLarge, TSmall>
         {
             TVec s0 = default, s1 = default, s2 = default, s3 = default;
             Compare(patch, tap, ref s0, ref s1, ref s2, ref s3, true);
-            if (TLarge.Value > 1)
+            for (int k = 1; k < TLarge.Value; k++)
             {
-                Compare(patch, tap + 1, ref s0, ref s1, ref s2, ref s3, false);
-            }
-
-            if (TLarge.Value > 2)
-            {
-                Compare(patch, tap + 2, ref s0, ref s1, ref s2, ref s3, false);
-                Compare(patch, tap + 3, ref s0, ref s1, ref s2, ref s3, false);
-            }
-
-            if (TLarge.Value > 4)
-            {
-                Compare(patch, tap + 4, ref s0, ref s1, ref s2, ref s3, false);
-                Compare(patch, tap + 5, ref s0, ref s1, ref s2, ref s3, false);
-                Compare(patch, tap + 6, ref s0, ref s1, ref s2, ref s3, false);
-                Compare(patch, tap + 7, ref s0, ref s1, ref s2, ref s3, false);
+                Compare(patch, tap + k, ref s0, ref s1, ref s2, ref s3, false);
             }
 
             Widen(ref a0, ref h0, s0);
@@ -115,15 +101,9 @@ internal static unsafe class ByteTile<TOps, TVec, TVectors, TLarge, TSmall>
             {
                 TVec s0 = default, s1 = default, s2 = default, s3 = default;
                 Compare(patch, tap, ref s0, ref s1, ref s2, ref s3, true);
-                if (TSmall.Value > 1)
+                for (int k = 1; k < TSmall.Value; k++)
                 {
-                    Compare(patch, tap + 1, ref s0, ref s1, ref s2, ref s3, false);
-                }
-
-                if (TSmall.Value > 2)
-                {
-                    Compare(patch, tap + 2, ref s0, ref s1, ref s2, ref s3, false);
-                    Compare(patch, tap + 3, ref s0, ref s1, ref s2, ref s3, false);
+                    Compare(patch, tap + k, ref s0, ref s1, ref s2, ref s3, false);
                 }
 
                 Widen(ref a0, ref h0, s0);
@@ -137,23 +117,9 @@ internal static unsafe class ByteTile<TOps, TVec, TVectors, TLarge, TSmall>
         {
             TVec s0 = default, s1 = default, s2 = default, s3 = default;
             Add(patch, tap, ref s0, ref s1, ref s2, ref s3, true);
-            if (TSmall.Value > 1)
+            for (int k = 1; k < TSmall.Value; k++)
             {
-                Add(patch, tap + 1, ref s0, ref s1, ref s2, ref s3, false);
-            }
-
-            if (TSmall.Value > 2)
-            {
-                Add(patch, tap + 2, ref s0, ref s1, ref s2, ref s3, false);
-                Add(patch, tap + 3, ref s0, ref s1, ref s2, ref s3, false);
-            }
-
-            if (TSmall.Value > 4)
-            {
-                Add(patch, tap + 4, ref s0, ref s1, ref s2, ref s3, false);
-                Add(patch, tap + 5, ref s0, ref s1, ref s2, ref s3, false);
-                Add(patch, tap + 6, ref s0, ref s1, ref s2, ref s3, false);
-                Add(patch, tap + 7, ref s0, ref s1, ref s2, ref s3, false);
+                Add(patch, tap + k, ref s0, ref s1, ref s2, ref s3, false);
             }
 
             Widen(ref a0, ref h0, s0);
