@@ -1,4 +1,5 @@
 using AdderNet.Graph;
+using AdderNet.Kernels;
 using AdderNet.Models;
 
 namespace AdderNet.Bench;
@@ -10,6 +11,15 @@ internal sealed record LayerCase(string Model, int Batch, long C, long H, long W
 
     /// <summary>Elements of the layer's sums, |x - f| terms, in one forward pass.</summary>
     public double Terms => (double)Batch * O * OutputSize(H) * OutputSize(W) * C * Kernel * Kernel;
+
+    /// <summary>The layer as the kernels know it.</summary>
+    public AdderShape Shape => new(Batch, (int)C, (int)H, (int)W, (int)O, (int)Kernel, (int)Kernel)
+    {
+        StrideH = (int)Stride,
+        StrideW = (int)Stride,
+        PaddingH = (int)Padding,
+        PaddingW = (int)Padding,
+    };
 
     private long OutputSize(long size) => (size + 2 * Padding - Kernel) / Stride + 1;
 }

@@ -13,14 +13,14 @@ internal static unsafe class PeakSuite
 
     public static Row MeasureForward(LayerCase c, int threads, TimeSpan time)
     {
-        AdderShape s = Shape(c);
+        AdderShape s = c.Shape;
         float[] x = Random(s.XLength), f = Random(s.FiltersLength), y = new float[s.YLength];
         return Measure(Forward, c, threads, time, () => AdderKernel.Forward(s, x, f, y), Loop(gradient: false));
     }
 
     public static Row MeasureInputGradient(LayerCase c, int threads, TimeSpan time)
     {
-        AdderShape s = Shape(c);
+        AdderShape s = c.Shape;
         float[] x = Random(s.XLength), f = Random(s.FiltersLength), g = Random(s.YLength), gradX = new float[s.XLength];
         return Measure(InputGradient, c, threads, time, () => AdderKernel.InputGradient(s, x, f, g, gradX), Loop(gradient: true));
     }
@@ -57,14 +57,6 @@ internal static unsafe class PeakSuite
             ? p => RegisterLoop<TOps, TVec>.InputGradient(Rounds, (float*)p)
             : p => RegisterLoop<TOps, TVec>.Forward(Rounds, (float*)p),
         (double)Rounds * RegisterLoop<TOps, TVec>.TermsPerRound);
-
-    private static AdderShape Shape(LayerCase c) => new(c.Batch, (int)c.C, (int)c.H, (int)c.W, (int)c.O, (int)c.Kernel, (int)c.Kernel)
-    {
-        StrideH = (int)c.Stride,
-        StrideW = (int)c.Stride,
-        PaddingH = (int)c.Padding,
-        PaddingW = (int)c.Padding,
-    };
 
     private static float[] Random(int length)
     {

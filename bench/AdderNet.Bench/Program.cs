@@ -6,12 +6,13 @@ using Spectre.Console;
 using TorchSharp;
 
 const string Usage = """
-    Usage: bench [layers|training|models|engine|peak|official ...] [--threads 2,1] [--seconds S] [--batch N] [--json FILE]
+    Usage: bench [layers|training|models|engine|quantized|peak|official ...] [--threads 2,1] [--seconds S] [--batch N] [--json FILE]
 
       layers     layer forward against libtorch's Conv2d, over the layers of ResNet-20, VGG-small and ResNet-18
       training   layer forward + backward, same layers
       models     ResNet-20 training step, AdderNet against CNN
       engine     ResNet-20 inference: AdderNet in the engine against the CNN in ONNX Runtime, batch 1 and 256
+      quantized  layer forward on bytes of 8, 7 and 6 bits against ONNX Runtime's QLinearConv, and against its float32 Conv
       peak       kernels against a register-only loop of the same instructions
       official   ResNet-20 against the official algorithm in PyTorch, time and peak memory (slow)
 
@@ -35,7 +36,7 @@ for (int i = 0; i < args.Length; i++)
     string? value = i + 1 < args.Length ? args[i + 1] : null;
     switch (args[i], value)
     {
-        case ("layers" or "training" or "models" or "engine" or "peak" or "official", _): suites.Add(args[i]); break;
+        case ("layers" or "training" or "models" or "engine" or "quantized" or "peak" or "official", _): suites.Add(args[i]); break;
         case ("--threads", not null) when value.Split(',').All(p => int.TryParse(p, out int n) && n > 0):
             threadCounts = [.. value.Split(',').Select(int.Parse)]; i++; break;
         case ("--seconds", not null) when double.TryParse(value, out seconds) && seconds > 0: i++; break;
@@ -48,7 +49,7 @@ for (int i = 0; i < args.Length; i++)
 
 if (suites.Count == 0)
 {
-    suites = ["layers", "training", "models", "engine", "peak"];
+    suites = ["layers", "training", "models", "engine", "quantized", "peak"];
 }
 
 TimeSpan time = TimeSpan.FromSeconds(seconds);
@@ -68,6 +69,7 @@ foreach (int threads in threadCounts)
             "training" => LayerShapes.All.Select(c => LayerSuite.MeasureForwardBackward(c, threads, time)),
             "models" => [ModelSuite.MeasureTrainingStep(256, threads, time * 10)],
             "engine" => EngineSuite.Measure(threads, time * 6),
+            "quantized" => LayerShapes.All.SelectMany(c => ByteSuite.Measure(c, threads, time)),
             "peak" => LayerShapes.All.Where(c => c.C * c.Kernel * c.Kernel >= 144)
                 .SelectMany(c => (Row[])[PeakSuite.MeasureForward(c, threads, time), PeakSuite.MeasureInputGradient(c, threads, time)]),
             _ => OfficialSuite.Measure(threads, officialBatch),
