@@ -20,7 +20,7 @@ internal sealed record JpegHeader(bool IsWhole, long CoefficientBytes, long Scan
         // A frame header of four components has 18 bytes, a scan header fewer.
         Span<byte> content = stackalloc byte[18];
         (byte process, int components, long pixels, long coefficients) = (0, 0, 0, 0);
-        for (long at = 2; ; )
+        for (long at = 2; ;)
         {
             file.Position = at;
             if (file.ReadAtLeast(head, 4, throwOnEndOfStream: false) < 4 || head[0] != 0xFF)

@@ -1,10 +1,11 @@
 using System.Text.Json;
+// README 1
+using AdderNet;
+// END
 using AdderNet.Checkpoints;
 // README 2
 using AdderNet.Data;
 using AdderNet.Models;
-// README 1
-using AdderNet;
 // README 1 2
 using TorchSharp;
 using static TorchSharp.torch;
