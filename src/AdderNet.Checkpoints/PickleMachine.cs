@@ -37,6 +37,9 @@ internal sealed class PickleMachine(Stream stream, string file, MemoryBudget bud
     /// <summary>What a persistent reference, to something outside the pickle, stands for.</summary>
     public Func<object?, object?> Refer { get; init; } = id => new PickledObject("a reference to something outside", id);
 
+    /// <summary>What the strings of Python 2, which are bytes, are read as.</summary>
+    public Encoding TextOfPython2 { get; init; } = Encoding.UTF8;
+
     /// <summary>Whether the stream is a file, which has been cut off where it ends within the pickle.</summary>
     public bool IsFile { get; init; }
 
@@ -152,10 +155,14 @@ internal sealed class PickleMachine(Stream stream, string file, MemoryBudget bud
                 Push(Line());
                 break;
             case (byte)'U': // SHORT_BINSTRING: a string of Python 2
+                Push(Text(Byte(), TextOfPython2));
+                break;
             case 0x8c: // SHORT_BINUNICODE
                 Push(Text(Byte()));
                 break;
             case (byte)'T': // BINSTRING
+                Push(Text(UInt32(), TextOfPython2));
+                break;
             case (byte)'X': // BINUNICODE
                 Push(Text(UInt32()));
                 break;
@@ -427,15 +434,16 @@ internal sealed class PickleMachine(Stream stream, string file, MemoryBudget bud
     }
 
     // Bytes that are no UTF-8, such as those of Python 2 or half a surrogate pair, are shown as what they are: no character.
-    private string Text(long size)
+    private string Text(long size, Encoding? encoding = null)
     {
+        encoding ??= Encoding.UTF8;
         if (size < 0 || size > stream.Length - stream.Position) throw Cut();
         budget.Take(CostOfNumber + sizeof(char) * size);
-        if (size <= _buffer.Length) return Encoding.UTF8.GetString(Bytes((int)size));
+        if (size <= _buffer.Length) return encoding.GetString(Bytes((int)size));
         budget.Take(size);
         byte[] bytes = new byte[size];
         Fill(bytes);
-        return Encoding.UTF8.GetString(bytes);
+        return encoding.GetString(bytes);
     }
 
     private string Line()

@@ -13,13 +13,21 @@ internal static class CifarDataset
     // The official archives unpack to 184 MB; what is far beyond is no such archive.
     private const long MaxUnpacked = 512L << 20;
 
-    public static Dataset LoadFiles(DatasetInfo info, int labelBytes, IReadOnlyList<string> paths)
+    /// <summary>Reads files of records, or of Python pickles.</summary>
+    public static Dataset LoadFiles(DatasetInfo info, int labelBytes, IReadOnlyList<string> paths, bool pickled = false)
     {
         var records = new Records(info, labelBytes);
         foreach (string path in paths)
         {
             using FileStream file = DataFile.Open(path);
-            records.Add(file, file.Length, path);
+            if (pickled)
+            {
+                records.AddPickle(file, path);
+            }
+            else
+            {
+                records.Add(file, file.Length, path);
+            }
         }
 
         return records.ToDataset();
@@ -50,11 +58,21 @@ internal static class CifarDataset
                     throw new InvalidDataException($"it unpacks to more than {MaxUnpacked:N0} bytes");
                 }
 
-                int index = name is null ? -1 : Array.IndexOf([.. members], name);
+                int index = name is null ? -1 : Array.FindIndex([.. members], member => member == name || Pickled(member) == name);
                 if (index >= 0 && !found.ContainsKey(index))
                 {
                     var records = new Records(info, labelBytes);
-                    records.Add(unzipped, length, $"{name} in {path}");
+                    if (name == members[index])
+                    {
+                        records.Add(unzipped, length, $"{name} in {path}");
+                    }
+                    else
+                    {
+                        byte[] pickle = new byte[length];
+                        unzipped.ReadExactly(pickle);
+                        records.AddPickle(new MemoryStream(pickle), $"{name} in {path}");
+                    }
+
                     found.Add(index, records);
                     length = 0;
                 }
@@ -74,6 +92,11 @@ internal static class CifarDataset
 
         return Records.Join(info, [.. found.Values]);
     }
+
+    /// <summary>What the Python version calls a file of the binary one.</summary>
+    public static string Pickled(string member) => Path.ChangeExtension(member, null)
+        .Replace("cifar-10-batches-bin/", "cifar-10-batches-py/", StringComparison.Ordinal)
+        .Replace("cifar-100-binary/", "cifar-100-python/", StringComparison.Ordinal);
 
     private static void Skip(Stream stream, long length)
     {
@@ -126,6 +149,26 @@ internal static class CifarDataset
                 images.Add(block);
             }
 
+            return true;
+        });
+
+        /// <summary>Adds a file of the Python version.</summary>
+        public void AddPickle(Stream content, string path) => DataFile.Guard(path, () =>
+        {
+            (byte[] planes, long[] found) = CifarPickle.Read(content, path, labelBytes == 1 ? "labels" : "fine_labels");
+            byte[] block = new byte[planes.Length];
+            for (int i = 0; i < found.Length; i++)
+            {
+                if (found[i] < 0 || found[i] >= info.Classes)
+                {
+                    throw new DataException($"{path} gives image {i} the label {found[i]}, but {info.Title} has {info.Classes} classes (0 to {info.Classes - 1}); check that it is the right file.");
+                }
+
+                labels.Add((int)found[i]);
+                Interleave(planes.AsSpan(i * ImageLength, ImageLength), block.AsSpan(i * ImageLength, ImageLength));
+            }
+
+            images.Add(block);
             return true;
         });
 

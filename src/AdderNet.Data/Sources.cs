@@ -114,14 +114,28 @@ internal sealed record CifarSource(DatasetInfo Info, string[] Folders, int Label
                 throw new DataException($"{Path.Combine(dataDir, folder)} lacks {Path.GetFileName(Array.Find(paths, path => !File.Exists(path)))}; add it from {Archive.Name}.");
             }
 
-            string archive = Path.Combine(dataDir, folder, Archive.Name);
-            if (File.Exists(archive))
+            // torchvision downloads the Python version.
+            string python = Path.GetDirectoryName(CifarDataset.Pickled(members[0]))!;
+            foreach (string place in (string[])[folder, Path.Combine(folder, python)])
             {
-                return CifarDataset.LoadArchive(Info, LabelBytes, archive, members);
+                string[] pickles = [.. members.Select(member => Path.Combine(dataDir, place, Path.GetFileName(CifarDataset.Pickled(member))))];
+                if (Array.TrueForAll(pickles, File.Exists))
+                {
+                    return CifarDataset.LoadFiles(Info, LabelBytes, pickles, pickled: true);
+                }
+            }
+
+            foreach (string name in (string[])[Archive.Name, Archive.Name.Replace("-binary", "-python", StringComparison.Ordinal)])
+            {
+                string archive = Path.Combine(dataDir, folder, name);
+                if (File.Exists(archive))
+                {
+                    return CifarDataset.LoadArchive(Info, LabelBytes, archive, members);
+                }
             }
         }
 
-        throw new DataException($"{dataDir} holds no {Info.Title} files; put {Archive.Name} (the binary version) or what it unpacks to there or into {UserFolder.Names(Folders)} within it.");
+        throw new DataException($"{dataDir} holds no {Info.Title} files; put {Archive.Name} (the binary version; the Python version is read, too) or what it unpacks to there or into {UserFolder.Names(Folders)} within it.");
     }
 }
 
