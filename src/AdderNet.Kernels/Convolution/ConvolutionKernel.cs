@@ -197,70 +197,87 @@ internal static unsafe class ConvolutionTask<TOps, TVec>
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Compute(
         in ConvolutionCall call, int image, int group, int block, int row, int rows, float* patch, int rowLength, int* offsets)
     {
         float* w = call.Weights + ((nint)group * call.Blocks + block) * call.Taps * Block;
         int o = group * call.GroupO + block * Block, outputs = Math.Min(Block, call.GroupO - block * Block), plane = call.OutH * call.OutW;
         int across = (call.OutW - 1) / TOps.Lanes + 1, all = rows * across;
-        float* y = call.Y + ((nint)image * call.O + o) * plane, residual = call.Residual == null ? null : call.Residual + (y - call.Y);
+        nint y = ((nint)image * call.O + o) * plane;
+        float* sums = stackalloc float[2 * Block * 16];
         for (int v = 0; v < all; v += 2)
         {
+            // Two vectors of a row, or of one and the next; an odd last one is computed twice.
             int u = Math.Min(v + 1, all - 1);
             int y0 = v / across, x0 = v % across * TOps.Lanes, y1 = u / across, x1 = u % across * TOps.Lanes;
-            float* p = patch + (nint)y0 * call.StrideH * rowLength + x0, q = patch + (nint)y1 * call.StrideH * rowLength + x1, k = w;
-            TVec a0 = TOps.Create(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
-            for (int t = 0; t < call.Taps; t++, k += Block)
+            Sum(
+                patch + (nint)y0 * call.StrideH * rowLength + x0, patch + (nint)y1 * call.StrideH * rowLength + x1, w, offsets, call.Taps, sums);
+            for (int i = 0; i < outputs; i++)
             {
-                TVec a = TOps.Load(p + offsets[t]), b = TOps.Load(q + offsets[t]);
-                TVec f = TOps.Create(k[0]);
-                (a0, b0) = (TOps.MulAdd(f, a, a0), TOps.MulAdd(f, b, b0));
-                f = TOps.Create(k[1]);
-                (a1, b1) = (TOps.MulAdd(f, a, a1), TOps.MulAdd(f, b, b1));
-                f = TOps.Create(k[2]);
-                (a2, b2) = (TOps.MulAdd(f, a, a2), TOps.MulAdd(f, b, b2));
-                f = TOps.Create(k[3]);
-                (a3, b3) = (TOps.MulAdd(f, a, a3), TOps.MulAdd(f, b, b3));
-            }
-
-            nint to = (nint)(row + y0) * call.OutW + x0;
-            int count = Math.Min(TOps.Lanes, call.OutW - x0);
-            Finish(call, o, a0, y, residual, to, count);
-            if (outputs > 1) Finish(call, o + 1, a1, y + plane, residual + plane, to, count);
-            if (outputs > 2) Finish(call, o + 2, a2, y + 2 * plane, residual + 2 * plane, to, count);
-            if (outputs > 3) Finish(call, o + 3, a3, y + 3 * plane, residual + 3 * plane, to, count);
-            to = (nint)(row + y1) * call.OutW + x1;
-            count = Math.Min(TOps.Lanes, call.OutW - x1);
-            if (u > v)
-            {
-                Finish(call, o, b0, y, residual, to, count);
-                if (outputs > 1) Finish(call, o + 1, b1, y + plane, residual + plane, to, count);
-                if (outputs > 2) Finish(call, o + 2, b2, y + 2 * plane, residual + 2 * plane, to, count);
-                if (outputs > 3) Finish(call, o + 3, b3, y + 3 * plane, residual + 3 * plane, to, count);
+                Finish(call, o + i, sums + 2 * i * TOps.Lanes, y + (nint)i * plane + (nint)(row + y0) * call.OutW + x0, call.OutW - x0);
+                if (u > v)
+                {
+                    Finish(call, o + i, sums + (2 * i + 1) * TOps.Lanes, y + (nint)i * plane + (nint)(row + y1) * call.OutW + x1, call.OutW - x1);
+                }
             }
         }
     }
 
-    private static void Finish(in ConvolutionCall call, int o, TVec sum, float* y, float* residual, nint to, int count)
+    /// <summary>
+    /// The sums of two vectors of pixels for the four output channels of a block. A method of its own, and its sums go through memory: beside
+    /// the calls that follow, the JIT would keep them on the stack.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization | MethodImplOptions.NoInlining)]
+    private static void Sum(float* p, float* q, float* w, int* offsets, int taps, float* sums)
     {
-        sum = call.Mean == null ? sum : TOps.Sub(sum, TOps.Create(call.Mean[o]));
-        sum = call.Scale == null ? sum : TOps.Mul(sum, TOps.Create(call.Scale[o]));
-        sum = call.Shift == null ? sum : TOps.Add(sum, TOps.Create(call.Shift[o]));
-        if (count == TOps.Lanes)
+        TVec a0 = TOps.Create(0), a1 = a0, a2 = a0, a3 = a0, b0 = a0, b1 = a0, b2 = a0, b3 = a0;
+        for (int* end = offsets + taps; offsets < end; offsets++, w += Block)
         {
-            sum = call.Residual == null ? sum : TOps.Add(sum, TOps.Load(residual + to));
+            TVec a = TOps.Load(p + *offsets), b = TOps.Load(q + *offsets);
+            TVec f = TOps.Create(w[0]);
+            a0 = TOps.MulAdd(f, a, a0);
+            b0 = TOps.MulAdd(f, b, b0);
+            f = TOps.Create(w[1]);
+            a1 = TOps.MulAdd(f, a, a1);
+            b1 = TOps.MulAdd(f, b, b1);
+            f = TOps.Create(w[2]);
+            a2 = TOps.MulAdd(f, a, a2);
+            b2 = TOps.MulAdd(f, b, b2);
+            f = TOps.Create(w[3]);
+            a3 = TOps.MulAdd(f, a, a3);
+            b3 = TOps.MulAdd(f, b, b3);
+        }
+
+        TOps.Store(sums, a0);
+        TOps.Store(sums + TOps.Lanes, b0);
+        TOps.Store(sums + 2 * TOps.Lanes, a1);
+        TOps.Store(sums + 3 * TOps.Lanes, b1);
+        TOps.Store(sums + 4 * TOps.Lanes, a2);
+        TOps.Store(sums + 5 * TOps.Lanes, b2);
+        TOps.Store(sums + 6 * TOps.Lanes, a3);
+        TOps.Store(sums + 7 * TOps.Lanes, b3);
+    }
+
+    /// <summary>Writes a vector of sums, or its first <paramref name="count"/> elements, after what the epilogue does with them.</summary>
+    private static void Finish(in ConvolutionCall call, int o, float* sums, nint to, int count)
+    {
+        TVec y = TOps.Load(sums);
+        y = call.Mean == null ? y : TOps.Sub(y, TOps.Create(call.Mean[o]));
+        y = call.Scale == null ? y : TOps.Mul(y, TOps.Create(call.Scale[o]));
+        y = call.Shift == null ? y : TOps.Add(y, TOps.Create(call.Shift[o]));
+        if (count >= TOps.Lanes)
+        {
+            y = call.Residual == null ? y : TOps.Add(y, TOps.Load(call.Residual + to));
             // The maximum's second operand is what NaN gives on x86; a NaN must stay one.
-            TOps.Store(y + to, call.Relu ? TOps.Max(TOps.Create(0), sum) : sum);
+            TOps.Store(call.Y + to, call.Relu ? TOps.Max(TOps.Create(0), y) : y);
             return;
         }
 
-        float* lanes = stackalloc float[16];
-        TOps.Store(lanes, sum);
+        TOps.Store(sums, y);
         for (int i = 0; i < count; i++)
         {
-            float value = lanes[i] + (call.Residual == null ? 0 : residual[to + i]);
-            y[to + i] = call.Relu && value < 0 ? 0 : value;
+            float value = sums[i] + (call.Residual == null ? 0 : call.Residual[to + i]);
+            call.Y[to + i] = call.Relu && value < 0 ? 0 : value;
         }
     }
 }
