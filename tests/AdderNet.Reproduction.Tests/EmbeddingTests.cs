@@ -1,5 +1,8 @@
 using System.Numerics;
+using System.Text.Json;
+using AdderNet.Checkpoints;
 using AdderNet.Models;
+using AdderNet.Training;
 using TorchSharp;
 using static TorchSharp.torch;
 using Module = TorchSharp.torch.nn.Module<TorchSharp.torch.Tensor, TorchSharp.torch.Tensor>;
@@ -95,5 +98,27 @@ public class EmbeddingTests
         }
 
         Assert.True(losses[^1] < 0.4 * losses[0], string.Join(" ", losses));
+    }
+
+    [Fact]
+    public void The_run_s_weights_load_though_its_recipe_names_a_model_of_other_layers()
+    {
+        using TempFolder folder = new();
+        using Module model = EmbeddingNetwork.Create(LayerKind.Adder, 10, 1), ordinary = AdderNetModels.Create("lenet++", LayerKind.Adder, 10, 1);
+        foreach (Module saved in (Module[])[model, ordinary])
+        {
+            EpochMetrics metrics = new()
+            {
+                Epoch = 1, LearningRate = 0, Train = new(("loss", 1)), Test = new(("loss", 1)), TrainSeconds = 0, TestSeconds = 0, ImagesPerSecond = 0,
+                Finished = default,
+            };
+            string card = $$"""
+                {"recipe": {{Recipe.For("lenet++", "mnist").ToJson()}}, "inputChannels": 1, "classNames": ["0", "1", "2", "3", "4", "5", "6", "7", "8", "9"],
+                 "metrics": {{JsonSerializer.Serialize(metrics)}}}
+                """;
+            Safetensors.Write(folder["epoch.safetensors"], StateDict.FromModule(saved), new Dictionary<string, string> { ["addernet"] = card });
+            using TrainedModel loaded = EmbeddingNetwork.Load(folder["epoch.safetensors"], CheckpointChoice.Best);
+            Assert.Equal(saved.state_dict().Keys, loaded.Model.state_dict().Keys);
+        }
     }
 }

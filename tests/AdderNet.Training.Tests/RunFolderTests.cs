@@ -58,6 +58,59 @@ public class RunFolderTests
     }
 
     [Fact]
+    public void The_weights_of_a_run_with_a_module_of_its_own_are_read_without_the_module()
+    {
+        using TempFolder folder = new();
+        Small.Run(folder["run"], Small.Recipe with { Epochs = 2 });
+        foreach (CheckpointChoice choice in Enum.GetValues<CheckpointChoice>())
+        {
+            using TrainedModel model = TrainedModel.Load(folder["run"], choice, Small.Model);
+            var file = TrainedModel.ReadWeights(folder["run"], choice);
+            Assert.Equal(Checkpoints.StateDict.FromModule(model.Model).Select(t => $"{t.Key} {Convert.ToHexString(t.Value.Data.Span)}"), file.Tensors.Select(t => $"{t.Key} {Convert.ToHexString(t.Value.Data.Span)}"));
+            Assert.Contains("addernet", file.Metadata.Keys);
+        }
+    }
+
+    [Fact]
+    public async Task A_checkpoint_that_training_replaces_while_it_is_read_is_read_all_the_same()
+    {
+        using TempFolder folder = new();
+        CheckpointStore store = new(folder.Path);
+        int saved = 0;
+        void Save()
+        {
+            saved++;
+            EpochMetrics metrics = new()
+            {
+                Epoch = saved, LearningRate = 0, Train = new(("loss", 1)), Test = new(("loss", saved % 7)), TrainSeconds = 0, TestSeconds = 0,
+                ImagesPerSecond = 0, Finished = default,
+            };
+            Checkpoints.TensorData epoch = Checkpoints.TensorData.FromFloats([saved], 1);
+            store.Save(metrics, (_, _) => saved % 3 == 0, s => Checkpoints.Safetensors.Write(s, [new("epoch", epoch)]), s => Checkpoints.Safetensors.Write(s, []));
+        }
+
+        Save();
+        Task training = Task.Run(() =>
+        {
+            for (int i = 0; i < 60; i++)
+            {
+                Save();
+            }
+        }, TestContext.Current.CancellationToken);
+        float last = 0;
+        while (!training.IsCompleted)
+        {
+            float epoch = TrainedModel.ReadWeights(folder.Path, CheckpointChoice.Last).Tensors["epoch"].ToFloats()[0];
+            Assert.InRange(epoch, last, saved);
+            last = epoch;
+            TrainedModel.ReadWeights(folder.Path);
+        }
+
+        await training;
+        Assert.Equal(61, TrainedModel.ReadWeights(folder.Path, CheckpointChoice.Last).Tensors["epoch"].ToFloats()[0]);
+    }
+
+    [Fact]
     public void Options_are_remembered_unless_others_are_given()
     {
         using TempFolder folder = new();
