@@ -81,7 +81,8 @@ public static class GraphFile
             if (header.Version != Version)
             {
                 throw new CheckpointException(
-                    $"{name} holds a network of version {header.Version}, and this program reads version {Version}; export it again with the same version of both.");
+                    $"{name} holds a network of version {header.Version}, and this program reads version {Version}; "
+                    + "export it again with the same version of both.");
             }
 
             GraphDocument document = JsonSerializer.Deserialize(json, GraphJson.With(new NamedTensors(file.Tensors)).GraphDocument)!;

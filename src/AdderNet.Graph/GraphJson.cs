@@ -35,9 +35,11 @@ internal sealed partial class GraphJson : JsonSerializerContext
 /// <param name="names">The name of each tensor that will be met.</param>
 internal sealed class TensorNames(IReadOnlyDictionary<TensorData, string> names) : JsonConverter<TensorData>
 {
-    public override TensorData Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) => throw new NotSupportedException();
+    public override TensorData Read(ref Utf8JsonReader reader, Type typeToConvert, JsonSerializerOptions options) =>
+        throw new NotSupportedException();
 
-    public override void Write(Utf8JsonWriter writer, TensorData value, JsonSerializerOptions options) => writer.WriteStringValue(names[value]);
+    public override void Write(Utf8JsonWriter writer, TensorData value, JsonSerializerOptions options) =>
+        writer.WriteStringValue(names[value]);
 }
 
 /// <summary>Finds tensors by their names.</summary>
@@ -49,5 +51,6 @@ internal sealed class NamedTensors(IReadOnlyDictionary<string, TensorData> tenso
             ? tensor
             : throw new JsonException("There is no tensor of that name.");
 
-    public override void Write(Utf8JsonWriter writer, TensorData value, JsonSerializerOptions options) => throw new NotSupportedException();
+    public override void Write(Utf8JsonWriter writer, TensorData value, JsonSerializerOptions options) =>
+        throw new NotSupportedException();
 }

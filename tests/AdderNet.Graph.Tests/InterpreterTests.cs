@@ -13,7 +13,10 @@ public class InterpreterTests
             [-2, 0, -3, -5],
             Run([1, 2, 4], new FeatureShape(1, 1, 3), new AdderNode
             {
-                Name = "y", Inputs = ["x"], Filters = TensorData.FromFloats([1, 2], 1, 1, 1, 2), Window = new WindowGeometry(1, 2, PaddingW: 1),
+                Name = "y",
+                Inputs = ["x"],
+                Filters = TensorData.FromFloats([1, 2], 1, 1, 1, 2),
+                Window = new WindowGeometry(1, 2, PaddingW: 1),
             }));
 
     [Fact]
@@ -89,7 +92,10 @@ public class InterpreterTests
         Assert.Equal([0.5f, 0.731058579f], Run([0, 1], FeatureShape.Vector(2), new SigmoidNode { Name = "y", Inputs = ["x"] }));
         BinaryConvolutionNode binary = new()
         {
-            Name = "y", Inputs = ["x"], Filters = TensorData.FromFloats([1, -3, 0, 8], 2, 2, 1, 1), Window = new WindowGeometry(1, 1),
+            Name = "y",
+            Inputs = ["x"],
+            Filters = TensorData.FromFloats([1, -3, 0, 8], 2, 2, 1, 1),
+            Window = new WindowGeometry(1, 1),
             Rule = BinarizationRule.XnorNet,
         };
         Assert.Equal([2, -2, 4, 4], binary.BinaryFilters());

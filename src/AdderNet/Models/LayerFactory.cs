@@ -48,7 +48,8 @@ public sealed class LayerFactory
         return kindOf(slot) switch
         {
             LayerKind.Adder => Layers.Adder2d(
-                slot.InChannels, slot.OutChannels, slot.KernelSize, slot.Stride, slot.Padding, groups: slot.Groups, bias: slot.Bias, gradient: gradient),
+                slot.InChannels, slot.OutChannels, slot.KernelSize, slot.Stride, slot.Padding, groups: slot.Groups, bias: slot.Bias,
+                gradient: gradient),
             LayerKind.Conv => Convolution(slot),
             LayerKind.Binary => Binary(slot, Binarization.XnorNet),
             LayerKind.DoReFa => Binary(slot, Binarization.DoReFa),
@@ -85,7 +86,8 @@ public sealed class LayerFactory
     private static Conv2d Convolution(LayerSlot slot)
     {
         Conv2d conv = nn.Conv2d(
-            slot.InChannels, slot.OutChannels, slot.KernelSize, stride: slot.Stride, padding: slot.Padding, groups: slot.Groups, bias: slot.Bias);
+            slot.InChannels, slot.OutChannels, slot.KernelSize, stride: slot.Stride, padding: slot.Padding, groups: slot.Groups,
+            bias: slot.Bias);
         nn.init.kaiming_normal_(conv.weight, mode: nn.init.FanInOut.FanOut, nonlinearity: nn.init.NonlinearityType.ReLU);
         return conv;
     }

@@ -1,6 +1,6 @@
 using TorchSharp;
-using static TorchSharp.torch;
 using static AdderNet.Models.LayerPosition;
+using static TorchSharp.torch;
 using Module = TorchSharp.torch.nn.Module<TorchSharp.torch.Tensor, TorchSharp.torch.Tensor>;
 
 namespace AdderNet.Models;
@@ -55,6 +55,7 @@ internal static class PlainNets
     private static List<(string, Module)> Chain(LayerFactory layers, LayerSlot? next, params (LayerSlot Slot, bool Pool)[] chain) =>
     [
         .. chain.SelectMany((link, i) => layers.Unit(
-            link.Slot, $"bn{i + 1}", $"relu{i + 1}", i + 1 < chain.Length ? chain[i + 1].Slot : next, link.Pool ? ($"pool{i + 1}", nn.MaxPool2d(2)) : null)),
+            link.Slot, $"bn{i + 1}", $"relu{i + 1}", i + 1 < chain.Length ? chain[i + 1].Slot : next,
+            link.Pool ? ($"pool{i + 1}", nn.MaxPool2d(2)) : null)),
     ];
 }

@@ -1,6 +1,6 @@
 using TorchSharp;
-using static TorchSharp.torch;
 using static AdderNet.Models.LayerPosition;
+using static TorchSharp.torch;
 using Module = TorchSharp.torch.nn.Module<TorchSharp.torch.Tensor, TorchSharp.torch.Tensor>;
 
 namespace AdderNet.Models;
