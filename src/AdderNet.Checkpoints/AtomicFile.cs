@@ -37,7 +37,7 @@ public static partial class AtomicFile
         }
         catch (Exception e) when (e is (IOException or UnauthorizedAccessException) and not CheckpointException)
         {
-            string untouched = File.Exists(path) ? "the previous checkpoint is untouched" : "nothing was left behind";
+            string untouched = File.Exists(path) ? "the previous file is untouched" : "nothing was left behind";
             throw new CheckpointException($"{Reason(e, path)} while writing {path}; {untouched}.", e);
         }
         finally

@@ -45,7 +45,7 @@ internal static class TrainingDisplay
     }
 
     /// <summary>One JSON object a line: each epoch's metrics.</summary>
-    public static TrainingResult RunAsJson(Host host, Func<IProgress<TrainingProgress>, TrainingResult> train) => train(new JsonLines(host.Out));
+    public static TrainingResult RunAsJson(Host host, Func<IProgress<TrainingProgress>, TrainingResult> train) => train(new JsonLines(host));
 
     private static string Doing(TrainingProgress p) => p.Phase == TrainingPhase.Train ? "learning" : "testing";
 
@@ -56,6 +56,11 @@ internal static class TrainingDisplay
     {
         public void Report(TrainingProgress p)
         {
+            if (p.Notice is { } notice)
+            {
+                lines.Keep($"  Note: {notice}", "yellow");
+            }
+
             if (p.Completed is { } metrics)
             {
                 lines.Keep(table.Row(metrics));
@@ -93,6 +98,11 @@ internal static class TrainingDisplay
 
         public void Report(TrainingProgress p)
         {
+            if (p.Notice is { } notice)
+            {
+                writer.WriteLine($"  Note: {notice}");
+            }
+
             if (p.Completed is { } metrics)
             {
                 writer.WriteLine(table.Row(metrics));
@@ -113,14 +123,19 @@ internal static class TrainingDisplay
         }
     }
 
-    private sealed class JsonLines(TextWriter writer) : IProgress<TrainingProgress>
+    private sealed class JsonLines(Host host) : IProgress<TrainingProgress>
     {
         public void Report(TrainingProgress p)
         {
+            if (p.Notice is { } notice)
+            {
+                host.Error.WriteLine($"Note: {notice}");
+            }
+
             if (p.Completed is { } metrics)
             {
-                writer.WriteJsonLine(metrics);
-                writer.Flush();
+                host.Out.WriteJsonLine(metrics);
+                host.Out.Flush();
             }
         }
     }

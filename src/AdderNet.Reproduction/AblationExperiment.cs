@@ -7,14 +7,14 @@ namespace AdderNet.Reproduction;
 /// <summary>What the full-precision gradient and the adaptive learning rate are each worth: the ablation of section 4.4.</summary>
 internal static class AblationExperiment
 {
-    private sealed record Variant(string Label, string Name, WeightGradient Gradient, GradientScaling Scaling, double Paper);
+    private sealed record Variant(string Label, string Name, WeightGradient Gradient, GradientTransform Scaling, double Paper);
 
     private static readonly Variant[] Variants =
     [
-        new("full precision, ALR", "", WeightGradient.FullPrecision, GradientScaling.Adaptive, 99.40),
-        new("full precision, ILR", "-full-ilr", WeightGradient.FullPrecision, GradientScaling.Increased, 98.99),
-        new("sign, ALR", "-sign-alr", WeightGradient.Sign, GradientScaling.Adaptive, 97.99),
-        new("sign, ILR", "-sign-ilr", WeightGradient.Sign, GradientScaling.Increased, 97.72),
+        new("full precision, ALR", "", WeightGradient.FullPrecision, new AdaptiveScaling(), 99.40),
+        new("full precision, ILR", "-full-ilr", WeightGradient.FullPrecision, new IncreasedScaling(), 98.99),
+        new("sign, ALR", "-sign-alr", WeightGradient.Sign, new AdaptiveScaling(), 97.99),
+        new("sign, ILR", "-sign-ilr", WeightGradient.Sign, new IncreasedScaling(), 97.72),
     ];
 
     public static Experiment Create() => new(
@@ -31,7 +31,7 @@ internal static class AblationExperiment
     [
         PlannedRun.Of(MnistExperiment.Recipe(LayerKind.Conv, epochs, seed), "CNN"),
         .. Variants.Select(v => PlannedRun.Of(
-            MnistExperiment.Recipe(LayerKind.Adder, epochs, seed) with { WeightGradient = v.Gradient, Scaling = v.Scaling }, $"AdderNet, {v.Label}", v.Name)),
+            (MnistExperiment.Recipe(LayerKind.Adder, epochs, seed) with { WeightGradient = v.Gradient }).WithScaling(v.Scaling), $"AdderNet, {v.Label}", v.Name)),
     ];
 
     private static void Write(Findings findings, Report report)
@@ -49,5 +49,5 @@ internal static class AblationExperiment
 
     private static (Color Colour, bool Dashed) Style(Recipe recipe) => (
         recipe.Layers == LayerKind.Adder && recipe.WeightGradient == WeightGradient.Sign ? Charts.Categories[2] : Charts.Of(recipe.Layers),
-        recipe.Scaling == GradientScaling.Increased);
+        recipe.GradientTransforms.Any(t => t is IncreasedScaling));
 }

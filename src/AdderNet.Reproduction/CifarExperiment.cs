@@ -79,9 +79,11 @@ internal static class CifarExperiment
     private static string ShortRunText => string.Create(
         CultureInfo.InvariantCulture,
         $" Below {ShortRun} epochs the recipe is cifar-short: batches of {ShortRecipe.BatchSize} images instead of {PaperRecipe.BatchSize}, which gives twice the steps, "
-        + $"a weight decay of {ShortRecipe.WeightDecay} instead of {PaperRecipe.WeightDecay}, eta = {ShortRecipe.Eta} instead of {PaperRecipe.Eta}, "
+        + $"a weight decay of {ShortRecipe.WeightDecay} instead of {PaperRecipe.WeightDecay}, eta = {Eta(ShortRecipe)} instead of {Eta(PaperRecipe)}, "
         + $"crops that move images by {ShortRecipe.TrainAugmentation!.Pad} pixels instead of {PaperRecipe.WithAugmentation().TrainAugmentation!.Pad}, "
         + $"and gradient centralization, which takes the mean from the gradient of each filter, whatever its layer.");
+
+    private static double Eta(Recipe recipe) => recipe.GradientTransforms.OfType<AdaptiveScaling>().Single().Eta;
 
     private static IReadOnlyList<Column> Columns
     {

@@ -68,9 +68,9 @@ internal sealed class ExperimentRunner(IExperimentDisplay display, Experiment ex
 
     private RunFinding Find(PlannedRun run)
     {
-        if (store.CopyFromSibling(run, options.DataDir) is { } sibling)
+        if (store.CopyFromSibling(run, options.DataDir, options.Threads) is { } sibling)
         {
-            display.WriteLine($"{run.Name} is copied from {sibling}, which has trained the same recipe.");
+            display.WriteLine($"{run.Name} is copied from {sibling}, which has trained the same recipe with as many threads.");
         }
 
         RunFinding found = store.Find(run);
@@ -114,6 +114,11 @@ internal sealed class ExperimentRunner(IExperimentDisplay display, Experiment ex
         display.WriteLine();
         display.WriteLine(
             $"Run {index + 1} of {runs.Count}: {run.Plan.Label} ({run.Plan.Name}), {recipe.Epochs} epoch{(recipe.Epochs == 1 ? "" : "s")} of batches of {recipe.BatchSize}");
+        foreach (string notice in trainer.Notices)
+        {
+            display.WriteLine($"Note: {notice}");
+        }
+
         display.WriteLine();
         TrainingResult result = display.Train(trainer.Metrics, folder.History, recipe.Epochs, progress => trainer.Run(progress, cancel), Whole, cancel);
         return run with { History = result.History };

@@ -36,9 +36,9 @@ internal sealed class RunStore(string experimentFolder)
         return new RunFinding(run, path, found.History, File.Exists(source) ? File.ReadAllText(source).Trim() : null);
     }
 
-    /// <summary>Copies a run from an experiment beside this one that has trained the same recipe on the same data to its end.</summary>
+    /// <summary>Copies a run from an experiment beside this one that has trained the same recipe on the same data to its end, with as many threads on the same kind of processor.</summary>
     /// <returns>The run's folder there; null where there is none.</returns>
-    public string? CopyFromSibling(PlannedRun run, string? dataDir)
+    public string? CopyFromSibling(PlannedRun run, string? dataDir, int threads)
     {
         string path = PathOf(run);
         // A recipe doesn't tell of a module of one's own, and what is there is never replaced.
@@ -50,7 +50,7 @@ internal sealed class RunStore(string experimentFolder)
         string own = Path.GetFullPath(experimentFolder);
         foreach (string sibling in Folders(Path.GetDirectoryName(own)).Where(f => f != own).SelectMany(f => Folders(Path.Combine(f, RunsName))))
         {
-            if (RunFolder.HoldsRun(sibling) && TryCopy(sibling, path, run.Recipe, dataDir))
+            if (RunFolder.HoldsRun(sibling) && TryCopy(sibling, path, run.Recipe, dataDir, threads))
             {
                 return sibling;
             }
@@ -59,7 +59,7 @@ internal sealed class RunStore(string experimentFolder)
         return null;
     }
 
-    private static bool TryCopy(string from, string to, Recipe recipe, string? dataDir)
+    private static bool TryCopy(string from, string to, Recipe recipe, string? dataDir, int threads)
     {
         RunFolder found;
         try
@@ -75,7 +75,7 @@ internal sealed class RunStore(string experimentFolder)
         // While it is open, nobody trains in it.
         using (found)
         {
-            if (Difference(found.Recipe, recipe) is not null || found.History.Count < recipe.Epochs || found.Options.DataDir != dataDir
+            if (Difference(found.Recipe, recipe) is not null || found.History.Count < recipe.Epochs || found.Options.DataDir != dataDir || found.Options.Threads != threads || found.Differences.Count > 0
                 || !HoldsTheRecipesModel(from))
             {
                 return false;

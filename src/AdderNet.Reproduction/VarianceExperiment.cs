@@ -39,13 +39,14 @@ internal static class VarianceExperiment
         ModelInfo info = AdderNetModels.Find(model);
         Dataset images = findings.OpenData(data, true);
         Recipe recipe = Recipe.For(model, data);
+        double eta = recipe.GradientTransforms.OfType<AdaptiveScaling>().Single().Eta;
         report.Title($"{info.Title}, {recipe.BatchSize} images of {images.Info.Title}");
         using DataLoader loader = new(images, recipe.TrainAugmentation!, recipe.BatchSize, shuffle: true, Seed, threads: 0);
         using Batch batch = loader.Epoch(1).First();
         using var scope = NewDisposeScope();
         Tensor x = batch.ImageTensor(), labels = batch.LabelTensor();
         var variances = Kinds.ToDictionary(k => k, k => With(k, m => LayerMeasurements.Variances(m, x)));
-        var norms = Kinds.ToDictionary(k => k, k => With(k, m => LayerMeasurements.GradientNorms(m, x, labels, LearningRateScaling.Adaptive(recipe.Eta))));
+        var norms = Kinds.ToDictionary(k => k, k => With(k, m => LayerMeasurements.GradientNorms(m, x, labels, LearningRateScaling.Adaptive(eta))));
 
         report.Table(
             $"{model}-variance",
@@ -80,7 +81,7 @@ internal static class VarianceExperiment
             ]));
         report.Text(
             "Adaptive scaling (equation 12) gives the gradient of an adder layer of k weights the norm eta sqrt(k), "
-            + FormattableString.Invariant($"here with eta = {recipe.Eta}; ordinary layers have none.")
+            + FormattableString.Invariant($"here with eta = {eta}; ordinary layers have none.")
             + (paper
                 ? " Absolute norms depend on the initial weights and the loss at the start, of which the paper doesn't tell; how many times smaller the adder "
                     + "layers' are can be compared. The first layer is an ordinary convolution in both networks here."

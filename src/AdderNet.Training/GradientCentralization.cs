@@ -4,17 +4,17 @@ namespace AdderNet.Training;
 
 /// <summary>
 /// Takes its mean from the gradient of each filter: dL/dF - mean(dL/dF), over the input channels, rows and columns (Yong et al.,
-/// "Gradient Centralization", ECCV 2020).
+/// "Gradient Centralization", ECCV 2020), in layers of every kind.
 /// </summary>
 /// <remarks>
 /// Behind a ReLU all inputs are positive, so that a filter's gradient has a large part common to all its elements; it would move them
 /// together, whatever tells one image from another.
 /// </remarks>
-internal static class GradientCentralization
+public sealed record GradientCentralization : GradientTransform
 {
     /// <summary>Centres the gradients of all weights of two dimensions or more, whatever the layer; others are left alone.</summary>
     /// <param name="model">A model after <c>backward</c>.</param>
-    public static void Apply(nn.Module model)
+    public override void Apply(nn.Module model)
     {
         using var scope = NewDisposeScope();
         using var guard = no_grad();

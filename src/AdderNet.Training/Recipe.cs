@@ -5,25 +5,19 @@ using AdderNet.Models;
 
 namespace AdderNet.Training;
 
-/// <summary>How the gradients of the adder layers are brought to a common size before the optimizer sees them.</summary>
-public enum GradientScaling
-{
-    /// <summary>Adaptive: gradient * eta * sqrt(k) / ||gradient||, layer by layer (equation 12 of the paper).</summary>
-    Adaptive,
-
-    /// <summary>Increased learning rate: gradient * a fixed factor, the paper's ILR.</summary>
-    Increased,
-
-    /// <summary>The gradients as they are.</summary>
-    None,
-}
-
 /// <summary>
 /// All that decides what a training run computes, as data: print it, change it, pass it back. Together with the data and the number
 /// of threads it determines every bit of the result.
 /// </summary>
-public sealed record Recipe
+public sealed record Recipe : IJsonOnDeserialized
 {
+    private static readonly IReadOnlyList<GradientTransform> PaperTransforms = [new AdaptiveScaling()];
+
+    private IReadOnlyList<GradientTransform>? transforms;
+    private int? batchNormBatches;
+    private OldGradientFields? old;
+    private bool saysItTwice;
+
     /// <summary>The model's name, one of <c>AdderNetModels.All</c>.</summary>
     public string Model { get; init; } = "lenet5-bn";
 
@@ -58,23 +52,26 @@ public sealed record Recipe
     /// <summary>SGD's weight decay (L2 penalty).</summary>
     public double WeightDecay { get; init; } = 5e-4;
 
-    /// <summary>
-    /// Whether the mean is taken from the gradient of each filter, in layers of every kind and before the scaling (Yong et al.,
-    /// "Gradient Centralization", ECCV 2020).
-    /// </summary>
-    public bool GradientCentralization { get; init; }
-
     /// <summary>The gradient of adder filters.</summary>
     public WeightGradient WeightGradient { get; init; } = WeightGradient.FullPrecision;
 
-    /// <summary>How the gradients of adder layers are scaled.</summary>
-    public GradientScaling Scaling { get; init; } = GradientScaling.Adaptive;
+    /// <summary>What is done to the gradients between backward and the optimizer's step, in this order; the paper's adaptive scaling by default.</summary>
+    public IReadOnlyList<GradientTransform> GradientTransforms
+    {
+        get => transforms ?? PaperTransforms;
+        init => transforms = value;
+    }
 
-    /// <summary>Size of the scaled gradients when <see cref="Scaling"/> is adaptive (the paper's eta).</summary>
-    public double Eta { get; init; } = 0.2;
-
-    /// <summary>The factor when <see cref="Scaling"/> is increased.</summary>
-    public double ScalingFactor { get; init; } = 100;
+    /// <summary>
+    /// Training batches over which BatchNorm's statistics are averaged anew after each epoch, before the model is measured and saved; an
+    /// epoch's own batches where it has fewer. 0 keeps the running averages, which lag behind adder filters while the rate is high; 16 for
+    /// AdderNets and 0 for other networks by default.
+    /// </summary>
+    public int BatchNormBatches
+    {
+        get => batchNormBatches ?? (Layers == LayerKind.Adder ? 16 : 0);
+        init => batchNormBatches = value;
+    }
 
     /// <summary>Decides the initial weights, the order of the images and their augmentation.</summary>
     public long Seed { get; init; } = 1;
@@ -84,6 +81,19 @@ public sealed record Recipe
 
     /// <summary>How test images are prepared; null for the paper's way with the data set.</summary>
     public Augmentation? TestAugmentation { get; init; }
+
+    // The fields that recipes had before GradientTransforms: read for ever, never written.
+    [JsonInclude]
+    internal bool? GradientCentralization { init => old = (old ?? new()) with { Centralization = value }; }
+
+    [JsonInclude]
+    internal OldGradientFields.Kind? Scaling { init => old = (old ?? new()) with { Scaling = value }; }
+
+    [JsonInclude]
+    internal double? Eta { init => old = (old ?? new()) with { Eta = value }; }
+
+    [JsonInclude]
+    internal double? ScalingFactor { init => old = (old ?? new()) with { Factor = value }; }
 
     /// <summary>The paper's recipe for a model on a data set; for a pair the paper doesn't have, that of the data set's kind.</summary>
     /// <param name="model">The model's name.</param>
@@ -172,8 +182,14 @@ public sealed record Recipe
         Check(Momentum is >= 0 and < 1, "momentum", Momentum, "0 to less than 1");
         Check(!Nesterov || Momentum > 0, "nesterov", "true", "false where momentum is 0");
         Check(double.IsFinite(WeightDecay) && WeightDecay >= 0, "weightDecay", WeightDecay, "0 or more");
-        Check(double.IsFinite(Eta) && Eta > 0, "eta", Eta, "a number above 0");
-        Check(double.IsFinite(ScalingFactor) && ScalingFactor > 0, "scalingFactor", ScalingFactor, "a number above 0");
+        Check(!saysItTwice, "gradientTransforms", "given", "left out where one of the older gradientCentralization, scaling, eta and scalingFactor is given");
+        Check(GradientTransforms.All(t => t is not null), "gradientTransforms", "a list with null in it", "a list of transforms");
+        foreach (var (name, value, range) in GradientTransforms.Select(t => t.Invalid).OfType<(string, double, string)>())
+        {
+            Check(false, name, value, range);
+        }
+
+        Check(BatchNormBatches is >= 0 and <= 1_000_000, "batchNormBatches", BatchNormBatches, "0 to 1000000");
 
         void Check(bool valid, string name, object value, string range)
         {
@@ -195,10 +211,34 @@ public sealed record Recipe
             : LearningRate * 0.5 * (1 + Math.Cos(Math.PI * (step - warmup) / (all - warmup)));
     }
 
-    internal LearningRateScaling CreateScaling() => Scaling switch
+    /// <summary>This recipe with other scaling of the adder layers' gradients, where the old one stood or at the end.</summary>
+    /// <param name="scaling">The scaling; null for none.</param>
+    public Recipe WithScaling(GradientTransform? scaling)
     {
-        GradientScaling.Adaptive => LearningRateScaling.Adaptive(Eta),
-        GradientScaling.Increased => LearningRateScaling.Increased(ScalingFactor),
-        _ => LearningRateScaling.None,
-    };
+        static bool Scales(GradientTransform t) => t is AdaptiveScaling or IncreasedScaling;
+        GradientTransform[] wanted = scaling is null ? [] : [scaling];
+        return this with
+        {
+            GradientTransforms = GradientTransforms.Any(Scales)
+                ? [.. GradientTransforms.SelectMany(t => t == GradientTransforms.First(Scales) ? wanted : Scales(t) ? [] : [t])]
+                : [.. GradientTransforms, .. wanted],
+        };
+    }
+
+    /// <summary>Whether two recipes say the same.</summary>
+    public bool Equals(Recipe? other) => other is not null && (ReferenceEquals(this, other) || ToJson() == other.ToJson());
+
+    /// <inheritdoc/>
+    public override int GetHashCode() => ToJson().GetHashCode(StringComparison.Ordinal);
+
+    void IJsonOnDeserialized.OnDeserialized()
+    {
+        if (old is null)
+        {
+            return;
+        }
+
+        // A recipe of that time knew no other statistics than the running ones, and means the same as then.
+        (saysItTwice, transforms, batchNormBatches, old) = (transforms is not null, transforms ?? old.Transforms, batchNormBatches ?? 0, null);
+    }
 }

@@ -10,11 +10,20 @@ public sealed record RunOptions
     /// <summary>Where the data lies; null for the default place.</summary>
     public string? DataDir { get; init; }
 
-    /// <summary>Threads for libtorch and the kernels; 0 for all processors. Another number gives slightly other rounding.</summary>
+    /// <summary>
+    /// Threads for libtorch and the kernels; 0 for all processors, in whose place a run folder records their number. Another number gives
+    /// slightly other rounding.
+    /// </summary>
     public int Threads { get; init; }
 
     /// <summary>Whether image files that can't be read are left out.</summary>
     public bool SkipDamaged { get; init; }
+
+    /// <summary>
+    /// The kind of processor that computed: maker, architecture and vectors. A run folder records it when training begins; another kind
+    /// gives slightly other rounding.
+    /// </summary>
+    public string? Processor { get; init; }
 
     /// <summary>Whether every step checks activations and gradients for NaN and infinity, layer by layer.</summary>
     public bool DetectAnomaly { get; init; }
@@ -32,9 +41,11 @@ public sealed class RunFolder : IDisposable
     private const string RecipeName = "recipe.json", OptionsName = "run.json";
 
     private readonly FileStream held;
+    private readonly RunOptions? recorded;
 
-    private RunFolder(string path, FileStream held, Recipe recipe, RunOptions options, CheckpointStore checkpoints)
+    private RunFolder(string path, FileStream held, Recipe recipe, RunOptions options, RunOptions? recorded, CheckpointStore checkpoints)
     {
+        this.recorded = recorded;
         Path = path;
         this.held = held;
         Recipe = recipe;
@@ -57,7 +68,23 @@ public sealed class RunFolder : IDisposable
     /// <summary>The best of them by the task's deciding metric; null before the first.</summary>
     public EpochMetrics? Best => Checkpoints.Index?.Best;
 
+    /// <summary>Why going on cannot give the bits that an uninterrupted run would have given, in sentences; empty where it can.</summary>
+    public IReadOnlyList<string> Differences => History.Count == 0 || recorded is null ? [] :
+    [
+        .. recorded.Threads == 0
+            ? [$"This run does not say how many threads computed it so far; with another number than {Options.Threads} it goes on slightly differently than it would have."]
+            : recorded.Threads != Options.Threads
+            ? [$"This run was computed with {recorded.Threads} thread(s) so far and goes on with {Options.Threads}, slightly differently than it would have."]
+            : (string[])[],
+        .. recorded.Processor is { } processor && processor != ProcessorKind.Current
+            ? [$"This run was computed on {processor} so far and goes on with {ProcessorKind.Current}, slightly differently than it would have."]
+            : (string[])[],
+    ];
+
     internal CheckpointStore Checkpoints { get; }
+
+    /// <summary>Records what computes from now on.</summary>
+    internal void RecordMachine() => Write(Path, OptionsName, JsonSerializer.Serialize(Options with { Processor = ProcessorKind.Current }, TrainingJson.Indented));
 
     /// <summary>Whether a folder holds a run.</summary>
     /// <param name="path">The folder; it may not exist.</param>
@@ -73,7 +100,7 @@ public sealed class RunFolder : IDisposable
         ArgumentException.ThrowIfNullOrEmpty(path);
         ArgumentNullException.ThrowIfNull(recipe);
         recipe.Validate();
-        options ??= new RunOptions();
+        options = Counted(options ?? new RunOptions());
         Refuse(path);
         FileStream held = Lock(path, create: true);
         try
@@ -83,7 +110,7 @@ public sealed class RunFolder : IDisposable
             // The recipe makes it a run folder, so it comes last.
             Write(path, OptionsName, JsonSerializer.Serialize(options, TrainingJson.Indented));
             Write(path, RecipeName, recipe.ToJson());
-            return new RunFolder(path, held, recipe, options, new CheckpointStore(path));
+            return new RunFolder(path, held, recipe, options, null, new CheckpointStore(path));
         }
         catch
         {
@@ -109,13 +136,16 @@ public sealed class RunFolder : IDisposable
         try
         {
             Recipe recipe = Recipe.Read(IoPath.Combine(path, RecipeName));
+            string file = IoPath.Combine(path, OptionsName);
+            // With options it may be missing: they take its place.
+            RunOptions? recorded = options is null || File.Exists(file) ? TrainingJson.Read<RunOptions>(file) : null;
             if (options is not null)
             {
+                options = Counted(options with { Processor = recorded?.Processor });
                 Write(path, OptionsName, JsonSerializer.Serialize(options, TrainingJson.Indented));
             }
 
-            options ??= TrainingJson.Read<RunOptions>(IoPath.Combine(path, OptionsName));
-            return new RunFolder(path, held, recipe, options, new CheckpointStore(path));
+            return new RunFolder(path, held, recipe, options ?? Counted(recorded!), recorded, new CheckpointStore(path));
         }
         catch
         {
@@ -126,6 +156,9 @@ public sealed class RunFolder : IDisposable
 
     /// <summary>Lets other processes use the folder.</summary>
     public void Dispose() => held.Dispose();
+
+    private static RunOptions Counted(RunOptions options) =>
+        options.Threads > 0 ? options : options with { Threads = Environment.ProcessorCount };
 
     private static void Refuse(string path)
     {

@@ -9,7 +9,10 @@ namespace AdderNet.Training;
 /// <summary>
 /// Trains for a task as a run folder's recipe says, from the last completed epoch to the end, in the same bits as if it had never stopped.
 /// </summary>
-/// <remarks>It sets the number of threads and seeds TorchSharp's random generator, which belong to the whole process: train one model at a time.</remarks>
+/// <remarks>
+/// Until it is disposed it sets the number of threads, and it seeds TorchSharp's random generator; both belong to the whole process: train
+/// one model at a time.
+/// </remarks>
 /// <example><code>
 /// using RunFolder folder = RunFolder.Create("runs/first", Recipe.For("lenet5-bn", "mnist"));
 /// using Trainer trainer = new(folder, Datasets.Open("mnist", train: true), Datasets.Open("mnist", train: false));
@@ -23,7 +26,9 @@ public sealed class Trainer : IDisposable
     private readonly Metric deciding;
     private readonly TrainingStep step;
     private readonly ModuleModes modes;
+    private readonly ThreadCount threads;
     private int started, disposed;
+    private bool looked;
 
     /// <summary>Makes a trainer that tells images apart by class.</summary>
     /// <param name="folder">The run; it stays open and its own.</param>
@@ -63,11 +68,11 @@ public sealed class Trainer : IDisposable
         ArgumentNullException.ThrowIfNull(task);
         this.folder = folder;
         recipe = folder.Recipe.WithAugmentation();
-        TorchThreads.Use(folder.Options.Threads > 0 ? folder.Options.Threads : null);
+        threads = new ThreadCount(folder.Options.Threads);
         random.manual_seed(recipe.Seed);
-        this.task = task(recipe);
         try
         {
+            this.task = task(recipe);
             deciding = this.task.Metrics.Single(m => m.Best is not null);
             step = new TrainingStep(this.task, recipe, folder.Options.DetectAnomaly);
             // Modules that were put into evaluation mode, such as frozen BatchNorms, stay in it; a whole model that was is meant to learn.
@@ -92,6 +97,9 @@ public sealed class Trainer : IDisposable
     /// <summary>What is measured, in the order in which it is shown.</summary>
     public IReadOnlyList<Metric> Metrics => task.Metrics;
 
+    /// <summary>What a user should know before the run goes on, in sentences: why it can't give the same bits as without a break.</summary>
+    public IReadOnlyList<string> Notices => folder.Differences;
+
     /// <summary>
     /// Trains until the last epoch or until cancelled. After each epoch its checkpoint is on the disk; cancelling stops after the batch
     /// in flight, and the epoch in flight is lost.
@@ -112,6 +120,7 @@ public sealed class Trainer : IDisposable
 
         try
         {
+            folder.RecordMachine();
             MetricsFiles.Write(folder.Path, folder.History, folder.Checkpoints.WriteFile);
             using TensorBoardLog log = new(folder.Path, folder.History);
             Pace pace = new(recipe.Epochs, task.BatchCount(TrainingPhase.Train), task.BatchCount(TrainingPhase.Test));
@@ -152,7 +161,8 @@ public sealed class Trainer : IDisposable
         if (Interlocked.Exchange(ref disposed, 1) == 0)
         {
             step?.Dispose();
-            task.Dispose();
+            task?.Dispose();
+            threads.Dispose();
         }
     }
 
@@ -174,6 +184,7 @@ public sealed class Trainer : IDisposable
         pace.Begin();
         EvaluationResult learned = Learn(epoch, pace, reporter, cancel);
         pace.Begin();
+        BatchNorms.Reestimate(task, epoch, recipe.BatchNormBatches, step.Pieces, cancel);
         double learningRate = Rate(epoch, batch: 0);
         EvaluationResult measured = Measure(step.Inspects, (done, soFar) => reporter.Report(TrainingPhase.Test, done, BatchCount(TrainingPhase.Test), soFar, learningRate));
         if (step.FirstBroken is not null || measured.Values.Any(v => !double.IsFinite(v.Value)))
@@ -203,6 +214,9 @@ public sealed class Trainer : IDisposable
 
     private EvaluationResult Learn(int epoch, Pace pace, Reporter reporter, CancellationToken cancel)
     {
+        // A sitting says once what its first batch shows of the model.
+        using UnnormalizedAdders? unnormalized = looked ? null : new(task);
+        looked = true;
         using ITaskPass pass = task.Begin(TrainingPhase.Train, epoch, step.Inspects, cancel);
         int done = 0, batches = BatchCount(TrainingPhase.Train);
         foreach (ITaskBatch batch in pass.Batches)
@@ -211,7 +225,7 @@ public sealed class Trainer : IDisposable
             {
                 double rate = Rate(epoch, done);
                 step.Run(batch, rate, $"epoch {epoch}, batch {done + 1} of {batches}");
-                reporter.Report(TrainingPhase.Train, ++done, batches, SoFar(), rate);
+                reporter.Report(TrainingPhase.Train, ++done, batches, SoFar(), rate, done == 1 ? unnormalized?.Take() : null);
             }
 
             BatchTensors.ReleaseLeftovers();
@@ -261,7 +275,7 @@ public sealed class Trainer : IDisposable
     {
         private TrainingProgress? last;
 
-        public void Report(TrainingPhase phase, int batch, int batches, EvaluationResult soFar, double learningRate)
+        public void Report(TrainingPhase phase, int batch, int batches, EvaluationResult soFar, double learningRate, string? notice = null)
         {
             last = new TrainingProgress
             {
@@ -274,6 +288,7 @@ public sealed class Trainer : IDisposable
                 TimeLeft = pace.TimeLeft(epoch, phase, batch),
                 Values = soFar.Values,
                 LearningRate = learningRate,
+                Notice = notice,
             };
             progress?.Report(last);
         }

@@ -92,7 +92,7 @@ internal static class TrainingJson
         {
             if (!fields.TryGetValue(property.Name, out JsonPropertyInfo? field))
             {
-                throw new TrainingException($"{source} has an unknown field '{prefix}{Shown(property.Name)}'; the fields are {string.Join(", ", fields.Keys)}.");
+                throw new TrainingException($"{source} has an unknown field '{prefix}{Shown(property.Name)}'; the fields are {string.Join(", ", fields.Values.Where(f => f.Get is not null).Select(f => f.Name))}.");
             }
 
             RefuseUnknownFields(property.Value, field.PropertyType, $"{prefix}{property.Name}.", source);
@@ -135,6 +135,7 @@ internal static class TrainingJson
             AllowTrailingCommas = true,
             ReadCommentHandling = JsonCommentHandling.Skip,
             WriteIndented = indented,
+            AllowOutOfOrderMetadataProperties = true,
             NewLine = "\n",
             MaxDepth = 32,
             Encoder = System.Text.Encodings.Web.JavaScriptEncoder.UnsafeRelaxedJsonEscaping,

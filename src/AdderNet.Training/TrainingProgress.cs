@@ -40,6 +40,9 @@ public sealed record TrainingProgress
     /// <summary>The learning rate of this epoch.</summary>
     public required double LearningRate { get; init; }
 
+    /// <summary>Something that a user should know of the model, in a sentence; told once.</summary>
+    public string? Notice { get; init; }
+
     /// <summary>The results of the epoch, when this report ends it; its checkpoint is then safely on the disk.</summary>
     public EpochMetrics? Completed { get; init; }
 

@@ -1,3 +1,5 @@
+using System.Runtime.ExceptionServices;
+using System.Runtime.InteropServices;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -14,8 +16,8 @@ internal sealed class TrainingStep : IDisposable
 {
     private readonly ITrainingTask task;
     private readonly Recipe recipe;
-    private readonly LearningRateScaling scaling;
     private readonly ActivationWatch? watch;
+    private bool oneImageWorks;
 
     /// <param name="task">What is trained.</param>
     /// <param name="recipe">How.</param>
@@ -25,7 +27,6 @@ internal sealed class TrainingStep : IDisposable
     {
         this.task = task;
         this.recipe = recipe;
-        scaling = recipe.CreateScaling();
         Optimizer = new MomentumSgd(task, recipe);
         watch = detectAnomaly ? new ActivationWatch(task) : null;
     }
@@ -63,12 +64,10 @@ internal sealed class TrainingStep : IDisposable
 
         foreach (nn.Module module in task.Modules())
         {
-            if (recipe.GradientCentralization)
+            foreach (GradientTransform transform in recipe.GradientTransforms)
             {
-                GradientCentralization.Apply(module);
+                transform.Apply(module);
             }
-
-            scaling.Apply(module);
         }
 
         Optimizer.Step(learningRate);
@@ -97,7 +96,7 @@ internal sealed class TrainingStep : IDisposable
     private void AddGradient(ITaskBatch batch, int start, int count, double learningRate, string place)
     {
         using var scope = NewDisposeScope();
-        Tensor loss = batch.Loss(start, count);
+        Tensor loss = Forward(batch, start, count);
         if (FirstBroken is { } activation)
         {
             throw Broken($"In {place}, activations are no longer numbers", learningRate, activation);
@@ -111,6 +110,32 @@ internal sealed class TrainingStep : IDisposable
 
         // The mean over the whole batch is the mean of the pieces' means, each weighted by its size.
         Tensor share = count == batch.Count ? loss : loss * ((double)count / batch.Count);
-        share.backward();
+        try
+        {
+            share.backward();
+        }
+        catch (ExternalException) when (Adder2d.BackwardFailure is { } failure)
+        {
+            ExceptionDispatchInfo.Throw(failure);
+        }
+    }
+
+    private Tensor Forward(ITaskBatch batch, int start, int count)
+    {
+        if (count > 1 || oneImageWorks)
+        {
+            return batch.Loss(start, count);
+        }
+
+        // libtorch would divide by zero without a word, and every later evaluation would be NaN.
+        Tensor? loss = null;
+        if (BatchNorms.WithOneValue(task, () => loss = batch.Loss(start, count)) is { } layer)
+        {
+            throw new TrainingException(
+                $"{layer} cannot learn from one image at a time: it normalizes by the mean and the deviation of a batch, and sees only one value a channel here; use batches of at least 2 images.");
+        }
+
+        oneImageWorks = true;
+        return loss!;
     }
 }

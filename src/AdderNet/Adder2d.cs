@@ -68,6 +68,14 @@ public sealed class Adder2d : nn.Module<Tensor, Tensor>
     /// <summary>Groups of channels that see only each other.</summary>
     public long Groups => window.Groups;
 
+    /// <summary>
+    /// What an adder layer's backward pass failed with in this thread's latest <c>backward()</c>, for example that a tensor it needs was
+    /// changed in place; null where none failed. <c>backward()</c> itself then throws an
+    /// <see cref="System.Runtime.InteropServices.ExternalException"/> of libtorch's, which speaks of an invalid gradient, since no exception
+    /// can pass through native code.
+    /// </summary>
+    public static Exception? BackwardFailure => AdderFunction.Failure;
+
     internal Window Geometry => window;
 
     /// <summary>Y = -sum |X - F| over each window, plus the bias where there is one.</summary>

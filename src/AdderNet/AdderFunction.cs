@@ -14,6 +14,12 @@ internal sealed class AdderFunction : autograd.SingleTensorFunction<AdderFunctio
     [ThreadStatic]
     private static List<Tensor>? handedOver;
 
+    [ThreadStatic]
+    private static Exception? failure;
+
+    /// <summary>What the latest backward call on this thread failed with; null where it did not.</summary>
+    public static Exception? Failure => failure;
+
     public override string Name => nameof(AdderFunction);
 
     public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
@@ -30,23 +36,44 @@ internal sealed class AdderFunction : autograd.SingleTensorFunction<AdderFunctio
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
         handedOver?.ForEach(t => t?.Dispose());
-        handedOver = null;
+        (handedOver, failure) = (null, null);
+        var needs = ((bool Input, bool Filters))ctx.get_data("needs");
+        try
+        {
+            handedOver = Gradients(ctx, grad_output, needs);
+        }
+        catch (Exception e)
+        {
+            // Native frames stand between here and whoever called backward; an exception that crossed them would end the process. A
+            // gradient of a shape that cannot be right makes libtorch throw one of its own, on the caller's side of those frames.
+            failure = e;
+            Tensor impossible = empty(0).DetachFromDisposeScope();
+            handedOver = needs.Input ? [impossible, null!, null!, null!] : [null!, impossible, null!, null!];
+        }
+
+        return handedOver;
+    }
+
+    private static List<Tensor> Gradients(autograd.AutogradContext ctx, Tensor? gradOutput, (bool Input, bool Filters) needs)
+    {
+        if (gradOutput is null || gradOutput.IsInvalid)
+        {
+            return [null!, null!, null!, null!];
+        }
 
         // The tensors made here would otherwise wait for the end of the user's scope: a whole batch's gradients at once.
         using var scope = NewDisposeScope();
-        using (grad_output)
+        using (gradOutput)
         using (no_grad())
         {
             List<Tensor> saved = ctx.get_saved_variables();
             var (input, filters) = (saved[0], saved[1]);
             var shape = (AdderShape)ctx.get_data("shape");
-            var (inputNeeds, filtersNeed) = ((bool, bool))ctx.get_data("needs");
-            Tensor? gradInput = inputNeeds ? AdderTensors.InputGradient(shape, input, filters, grad_output) : null;
-            Tensor? gradFilters = !filtersNeed ? null
-                : (WeightGradient)ctx.get_data("gradient") == WeightGradient.Sign ? AdderTensors.SignWeightGradient(shape, input, filters, grad_output)
-                : FullPrecisionGradient.Compute(shape, input, filters, grad_output);
-            handedOver = [Keep(gradInput), Keep(gradFilters), null!, null!];
-            return handedOver;
+            Tensor? gradInput = needs.Input ? AdderTensors.InputGradient(shape, input, filters, gradOutput) : null;
+            Tensor? gradFilters = !needs.Filters ? null
+                : (WeightGradient)ctx.get_data("gradient") == WeightGradient.Sign ? AdderTensors.SignWeightGradient(shape, input, filters, gradOutput)
+                : FullPrecisionGradient.Compute(shape, input, filters, gradOutput);
+            return [Keep(gradInput), Keep(gradFilters), null!, null!];
         }
     }
 

@@ -51,7 +51,7 @@ public sealed class AtomicFileTests : IDisposable
             using FileStream full = new("/dev/full", FileMode.Open, FileAccess.Write, FileShare.ReadWrite, bufferSize: 0);
             full.Write("x"u8);
         }));
-        Assert.Equal($"No space left on the disk while writing {path}; the previous checkpoint is untouched.", e.Message);
+        Assert.Equal($"No space left on the disk while writing {path}; the previous file is untouched.", e.Message);
         Assert.Equal("old", File.ReadAllText(path));
         Assert.Equal([path], Directory.GetFiles(_folder.Path));
     }

@@ -75,7 +75,7 @@ public class ListTests
         File.WriteAllText(file, printed.Replace("\"epochs\": 50", "\"epochs\": 7", StringComparison.Ordinal));
         JsonElement back = Json("train", "--recipe", file, "--print-recipe");
         Assert.Equal(7, back.GetProperty("epochs").GetInt32());
-        Assert.Equal(0.3, back.GetProperty("eta").GetDouble());
+        Assert.Equal(0.3, back.GetProperty("gradientTransforms")[0].GetProperty("eta").GetDouble());
         Assert.Contains("mnist", Addernet.Run("recipes").Succeeds());
         Assert.Equal("resnet20", Json("recipes", "cifar").GetProperty("model").GetString());
     }

@@ -31,7 +31,11 @@ public class RecipeTests
         Assert.Equal((150, 256, 0.1, 1e-4), (imagenet.Epochs, imagenet.BatchSize, imagenet.LearningRate, imagenet.WeightDecay));
         Assert.All(
             [mnist, cifar, imagenet],
-            r => Assert.Equal((GradientScaling.Adaptive, 0.2, WeightGradient.FullPrecision, false), (r.Scaling, r.Eta, r.WeightGradient, r.GradientCentralization)));
+            r =>
+            {
+                Assert.Equal(WeightGradient.FullPrecision, r.WeightGradient);
+                Assert.Equal([new AdaptiveScaling(0.2)], r.GradientTransforms);
+            });
     }
 
     [Fact]
@@ -76,6 +80,28 @@ public class RecipeTests
     }
 
     [Theory]
+    [InlineData("""{ "scaling": "adaptive", "eta": 0.3, "scalingFactor": 100, "gradientCentralization": true }""", """[{ "kind": "centralization" }, { "eta": 0.3, "kind": "adaptiveScaling" }]""")]
+    [InlineData("""{ "scaling": "increased", "eta": 0.2, "scalingFactor": 50, "gradientCentralization": false }""", """[{ "kind": "increasedScaling", "factor": 50 }]""")]
+    [InlineData("""{ "scaling": "none" }""", "[]")]
+    [InlineData("""{ "eta": 0.5 }""", """[{ "kind": "adaptiveScaling", "eta": 0.5 }]""")]
+    [InlineData("""{ "gradientCentralization": true }""", """[{ "kind": "centralization" }, { "kind": "adaptiveScaling" }]""")]
+    public void Recipes_from_before_the_list_of_gradient_transforms_mean_what_they_meant(string before, string transforms)
+    {
+        Recipe recipe = Recipe.Parse(before);
+        Assert.Equal(Recipe.Parse($$"""{ "gradientTransforms": {{transforms}}, "batchNormBatches": 0 }"""), recipe);
+        Assert.DoesNotContain("\"scaling\"", recipe.ToJson(), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Another_scaling_takes_the_old_ones_place()
+    {
+        Recipe recipe = Recipes.Find("cifar-short").Recipe;
+        Assert.Equal([new GradientCentralization(), new IncreasedScaling(3)], recipe.WithScaling(new IncreasedScaling(3)).GradientTransforms);
+        Assert.Equal([new GradientCentralization()], recipe.WithScaling(null).GradientTransforms);
+        Assert.Equal([new GradientCentralization(), new AdaptiveScaling()], recipe.WithScaling(null).WithScaling(new AdaptiveScaling()).GradientTransforms);
+    }
+
+    [Theory]
     [InlineData("adder", LayerKind.Adder, "adder")]
     [InlineData("cnn", LayerKind.Conv, "cnn")]
     [InlineData("conv", LayerKind.Conv, "cnn")]
@@ -103,6 +129,12 @@ public class RecipeTests
     [InlineData("""{ "momentum": 0, "nesterov": true }""", "r.json: nesterov is true; it must be false where momentum is 0.")]
     [InlineData("""{ "epochs": 3, "warmupEpochs": 3 }""", "r.json: warmupEpochs is 3; it must be 0 to less than epochs, 3.")]
     [InlineData("""{ "batchSize": 4, "microBatches": 5 }""", "r.json: microBatches is 5; it must be 1 to batchSize, 4.")]
+    [InlineData("""{ "eta": -1 }""", "r.json: eta is -1; it must be a number above 0.")]
+    [InlineData("""{ "gradientTransforms": [{ "kind": "increasedScaling", "factor": 0 }] }""", "r.json: factor is 0; it must be a number above 0.")]
+    [InlineData("""{ "gradientTransforms": [], "eta": 1 }""", "r.json: gradientTransforms is given; it must be left out where one of the older")]
+    [InlineData("""{ "gradientTransforms": [{ "kind": "magic" }] }""", "r.json")]
+    [InlineData("""{ "gradientTransforms": [null] }""", "r.json: gradientTransforms is a list with null in it")]
+    [InlineData("""{ "batchNormBatches": -1 }""", "r.json: batchNormBatches is -1; it must be 0 to 1000000.")]
     [InlineData("""{ "epochs": 3, "epochs": 4 }""", "r.json")]
     [InlineData("{ \"epochs\": 3,\n  oops }", "r.json is not valid JSON at line 2, column 3.")]
     [InlineData("", "r.json is not valid JSON at line 1, column 1.")]

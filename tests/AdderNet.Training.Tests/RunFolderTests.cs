@@ -128,6 +128,53 @@ public class RunFolderTests
     }
 
     [Fact]
+    public void The_number_of_threads_is_recorded_where_all_processors_were_asked_for()
+    {
+        using TempFolder folder = new();
+        RunFolder.Create(folder["run"], Small.Recipe).Dispose();
+        Assert.Equal(Environment.ProcessorCount, TrainingJson.Read<RunOptions>(folder["run/run.json"]).Threads);
+    }
+
+    [Fact]
+    public void A_run_that_goes_on_with_other_threads_or_on_another_processor_says_that_its_bits_will_differ()
+    {
+        using TempFolder folder = new();
+        Small.Run(folder["run"], stop: p => p.Epoch == 2);
+        RunOptions recorded = TrainingJson.Read<RunOptions>(folder["run/run.json"]);
+        Assert.Equal((1, ProcessorKind.Current), (recorded.Threads, recorded.Processor));
+        Assert.Empty(Differences());
+        Assert.Equal("This run was computed with 1 thread(s) so far and goes on with 2, slightly differently than it would have.", Assert.Single(Differences(recorded with { Threads = 2 })));
+        Record("""{ "threads": 1, "processor": "GenuineIntel X64 with 512-bit vectors" }""");
+        Assert.StartsWith("This run was computed on GenuineIntel X64 with 512-bit vectors so far and goes on with", Assert.Single(Differences()), StringComparison.Ordinal);
+        Record("""{ "dataDir": null, "threads": 0, "detectAnomaly": false }""");
+        Assert.StartsWith("This run does not say how many threads computed it so far", Assert.Single(Differences()), StringComparison.Ordinal);
+
+        void Record(string json) => File.WriteAllText(folder["run/run.json"], json);
+
+        IReadOnlyList<string> Differences(RunOptions? options = null)
+        {
+            using RunFolder run = RunFolder.Open(folder["run"], options);
+            using Trainer trainer = Small.Trainer(run);
+            return trainer.Notices;
+        }
+    }
+
+    [Fact]
+    public void Checkpoint_lists_from_before_there_were_tasks_are_read()
+    {
+        using TempFolder folder = new();
+        const string epoch = """{ "epoch": 1, "learningRate": 0.1, "trainLoss": 0.5, "trainTop1": 0.75, "trainTop5": 0.9, "testLoss": 0.25, "testTop1": 0.8, "testTop5": 1, "trainSeconds": 2, "testSeconds": 1, "imagesPerSecond": 30, "finished": "2026-01-02T03:04:05.6+00:00" }""";
+        string second = epoch.Replace("\"epoch\": 1", "\"epoch\": 2", StringComparison.Ordinal).Replace("0.8,", "0.7,", StringComparison.Ordinal);
+        const string file = """{ "name": "a.safetensors", "bytes": 1, "sha256": "00" }""";
+        folder.Write("checkpoint.json", Encoding.UTF8.GetBytes($$"""{ "format": 1, "weights": {{file}}, "optimizer": {{file}}, "bestWeights": {{file}}, "history": [{{epoch}}, {{second}}] }"""));
+        CheckpointIndex index = new CheckpointStore(folder.Path).Index!;
+        Assert.Equal(1, index.Best.Epoch);
+        Assert.Equal(new MetricValues(("loss", 0.25), ("top1", 0.8), ("top5", 1)), index.Best.Test);
+        Assert.Equal((0.5, 0.75, 30), (index.Best.TrainLoss, index.Best.TrainTop1, index.Best.ImagesPerSecond));
+        Assert.Equal(epoch.Replace(" ", "", StringComparison.Ordinal), System.Text.Json.JsonSerializer.Serialize(index.Best, TrainingJson.Line));
+    }
+
+    [Fact]
     public void A_run_leaves_only_what_it_should_and_keeps_the_best_and_the_last_weights()
     {
         using TempFolder folder = new();

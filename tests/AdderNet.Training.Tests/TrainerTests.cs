@@ -66,7 +66,7 @@ public class TrainerTests
     public void Without_momentum_and_with_a_last_batch_of_one_image_resuming_is_exact_too()
     {
         using TempFolder folder = new();
-        Recipe recipe = Small.Recipe with { Epochs = 2, BatchSize = 19, Momentum = 0, Nesterov = false, WarmupEpochs = 1, Scaling = GradientScaling.Increased };
+        Recipe recipe = Small.Recipe with { Epochs = 2, BatchSize = 19, Momentum = 0, Nesterov = false, WarmupEpochs = 1, GradientTransforms = [new IncreasedScaling()] };
         Small.Run(folder["straight"], recipe);
         Small.Run(folder["resumed"], recipe, stop: p => p.Epoch == 2);
         Small.Run(folder["resumed"]);
@@ -74,14 +74,15 @@ public class TrainerTests
     }
 
     [Theory]
-    [InlineData(GradientScaling.Adaptive)]
-    [InlineData(GradientScaling.None)]
-    public void With_centralized_gradients_filters_of_every_kind_learn_and_keep_their_means(GradientScaling scaling)
+    [InlineData(true)]
+    [InlineData(false)]
+    public void With_centralized_gradients_filters_of_every_kind_learn_and_keep_their_means(bool scaled)
     {
         using TempFolder folder = new();
-        Recipe recipe = Small.Recipe with { Epochs = 2, WeightDecay = 0, Scaling = scaling, GradientCentralization = true };
+        GradientTransform[] scaling = scaled ? [new AdaptiveScaling()] : [];
+        Recipe recipe = Small.Recipe with { Epochs = 2, WeightDecay = 0, GradientTransforms = [new GradientCentralization(), .. scaling] };
         Assert.All(Train("with", recipe), f => Assert.InRange(f.Drift, 0, 1e-4 * f.Change));
-        Assert.All(Train("without", recipe with { GradientCentralization = false }), f => Assert.True(f.Drift > 1e-3 * f.Change, $"{f}"));
+        Assert.All(Train("without", recipe with { GradientTransforms = scaling }), f => Assert.True(f.Drift > 1e-3 * f.Change, $"{f}"));
 
         (string Name, float Drift, float Change)[] Train(string name, Recipe recipe)
         {
@@ -243,5 +244,122 @@ public class TrainerTests
         Assert.Equal(before, Statistics());
 
         float[] Statistics() => [.. model.buffers().Where(b => b.dtype == ScalarType.Float32).SelectMany(b => b.data<float>().ToArray())];
+    }
+
+    [Fact]
+    public void A_BatchNorm_that_a_user_froze_stays_frozen_and_evaluation_leaves_every_modules_mode_alone()
+    {
+        using TempFolder folder = new();
+        using RunFolder run = RunFolder.Create(folder["run"], Small.Recipe with { Epochs = 2 }, new RunOptions { Threads = 1 });
+        using Trainer trainer = new(run, Small.Train, Small.Test, () =>
+        {
+            nn.Module<Tensor, Tensor> model = Small.Model();
+            model.named_modules().Single(m => m.name == "bn1").module.eval();
+            return model;
+        });
+        float[] before = Statistics("bn1"), others = Statistics("bn2");
+        trainer.Run(cancel: TestContext.Current.CancellationToken);
+        Assert.Equal(before, Statistics("bn1"));
+        Assert.NotEqual(others, Statistics("bn2"));
+        Assert.Equal(["bn1"], trainer.Model.named_modules().Where(m => !m.module.training).Select(m => m.name));
+
+        float[] Statistics(string layer) => trainer.Model.state_dict()[$"{layer}.running_mean"].data<float>().ToArray();
+    }
+
+    [Fact]
+    public void Disposing_a_trainer_twice_is_harmless_and_gives_the_threads_back()
+    {
+        using TempFolder folder = new();
+        int before = get_num_threads();
+        using RunFolder run = RunFolder.Create(folder["run"], Small.Recipe, new RunOptions { Threads = 3 });
+        Trainer trainer = Small.Trainer(run);
+        Assert.Equal((3, 3), (get_num_threads(), Kernels.KernelThreads.Count));
+        trainer.Dispose();
+        trainer.Dispose();
+        Assert.Equal(before, get_num_threads());
+    }
+
+    [Theory]
+    [InlineData(17, 16, new[] { 17 })]
+    [InlineData(33, 16, new[] { 16, 17 })]
+    [InlineData(18, 16, new[] { 16, 2 })]
+    [InlineData(3, 1, new[] { 1, 1, 1 })]
+    public void No_image_is_lost_where_one_is_left_at_the_end_of_an_epoch(int images, int batchSize, int[] batches)
+    {
+        using ClassificationTask task = new(Small.Recipe with { BatchSize = batchSize }, Small.Data(images, seed: 1), Small.Test, Small.Model);
+        using ITaskPass pass = task.Begin(TrainingPhase.Train, 1, inspect: false, TestContext.Current.CancellationToken);
+        Assert.Equal(batches, pass.Batches.Select(b =>
+        {
+            using (b)
+            {
+                return b.Count;
+            }
+        }));
+        Assert.Equal(batches.Length, task.BatchCount(TrainingPhase.Train));
+    }
+
+    [Fact]
+    public void Batches_of_one_image_train_where_BatchNorm_sees_more_than_one_value()
+    {
+        using TempFolder folder = new();
+        TrainingResult result = Small.Run(folder["run"], Small.Recipe with { Epochs = 2, BatchSize = 1, LearningRate = 0.01 });
+        Assert.InRange(result.Last!.TrainLoss, 0.01, 0.9 * result.History[0].TrainLoss);
+    }
+
+    [Fact]
+    public void Batches_of_one_image_are_refused_naming_the_BatchNorm_that_can_not_work()
+    {
+        using TempFolder folder = new();
+        Recipe recipe = Small.Recipe with { Model = "lenet5-bn", BatchSize = 1, TrainAugmentation = Small.Plain with { Resize = 32 }, TestAugmentation = Small.Plain with { Resize = 32 } };
+        using RunFolder run = RunFolder.Create(folder["run"], recipe);
+        using Trainer trainer = new(run, Small.Train, Small.Test);
+        TrainingException e = Assert.Throws<TrainingException>(() => trainer.Run(cancel: TestContext.Current.CancellationToken));
+        Assert.Matches(@"^The layer 'bn\d' \(BatchNorm2d\) cannot learn from one image at a time: .*; use batches of at least 2 images\.", e.Message);
+    }
+
+    [Fact]
+    public void An_adder_layer_without_a_BatchNorm_is_named_once()
+    {
+        Assert.Equal(["No BatchNorm follows the adder layer 'bare', whose outputs are negative and large; most likely the model will learn nothing. Put a BatchNorm behind each adder layer."], Notices(() => nn.Sequential(
+            ("bare", Layers.Adder2d(1, 4, 3)), ("relu", nn.ReLU()), ("adder", Layers.Adder2d(4, 4, 3)), ("pool", nn.MaxPool2d(2)), ("bn", nn.BatchNorm2d(4)),
+            ("scores", Layers.Adder2d(4, 4, 2)), ("flat", nn.Flatten()))));
+        Assert.Empty(Notices(Small.Model));
+
+        static string[] Notices(Func<nn.Module<Tensor, Tensor>> model)
+        {
+            using TempFolder folder = new();
+            using RunFolder run = RunFolder.Create(folder["run"], Small.Recipe with { Epochs = 2 }, new RunOptions { Threads = 1 });
+            using Trainer trainer = new(run, Small.Train, Small.Test, model);
+            List<string> notices = [];
+            trainer.Run(new Reporter(p => notices.AddRange(p.Notice is { } n ? [n] : [])), TestContext.Current.CancellationToken);
+            return [.. notices];
+        }
+    }
+
+    [Fact]
+    public void A_backward_pass_that_fails_tells_what_failed()
+    {
+        using TempFolder folder = new();
+        using RunFolder run = RunFolder.Create(folder["run"], Small.Recipe);
+        using Trainer trainer = new(run, Small.Train, Small.Test, () => nn.Sequential(
+            ("conv", nn.Conv2d(1, 4, 3)), ("adder", new Spoiled()), ("flat", nn.Flatten()), ("fc", nn.Linear(4 * 36, 4))));
+        TrainingException e = Assert.Throws<TrainingException>(() => trainer.Run(cancel: TestContext.Current.CancellationToken));
+        Assert.Contains("modified by an inplace operation", e.Message, StringComparison.Ordinal);
+    }
+
+    private sealed class Spoiled : nn.Module<Tensor, Tensor>
+    {
+        private readonly Adder2d adder = Layers.Adder2d(4, 4, 1);
+
+        public Spoiled()
+            : base(nameof(Spoiled)) => RegisterComponents();
+
+        public override Tensor forward(Tensor input)
+        {
+            Tensor copy = input * 1, y = adder.forward(copy);
+            using var guard = no_grad();
+            copy.add_(1);
+            return y;
+        }
     }
 }

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using AdderNet.Data;
+using AdderNet.Models;
 using AdderNet.Reproduction;
 using AdderNet.Training;
 
@@ -49,7 +50,7 @@ internal static class EvalCommand
                 {
                     model.Source,
                     Model = model.Name,
-                    model.Layers,
+                    Layers = model.Layers.Name(),
                     Data = dataName,
                     result.Count,
                     result.Loss,

@@ -8,6 +8,13 @@ namespace AdderNet.Cli.Commands;
 /// <summary>The options of <c>train</c> that decide what is computed: together they make a recipe.</summary>
 internal sealed class RecipeOptions
 {
+    private enum Scale
+    {
+        Adaptive,
+        Increased,
+        None,
+    }
+
     private readonly Option<string?> recipe = new("--recipe")
     {
         HelpName = "NAME|FILE",
@@ -28,9 +35,9 @@ internal sealed class RecipeOptions
         "--gradient", "Gradient of the adder filters: full precision, or its sign",
         ("full", WeightGradient.FullPrecision), ("sign", WeightGradient.Sign));
 
-    private readonly Option<GradientScaling?> scaling = CommonOptions.Choice(
+    private readonly Option<Scale?> scaling = CommonOptions.Choice(
         "--scaling", "Learning rate of the adder layers: adaptive, increased by a fixed factor (ilr), or none",
-        ("adaptive", GradientScaling.Adaptive), ("ilr", GradientScaling.Increased), ("none", GradientScaling.None));
+        ("adaptive", Scale.Adaptive), ("ilr", Scale.Increased), ("none", Scale.None));
 
     private readonly Option<double?> eta = CommonOptions.Number(
         "--eta", "ETA", "Size of the scaled gradients with --scaling adaptive", 1e-12, 1e6);
@@ -65,15 +72,29 @@ internal sealed class RecipeOptions
             LearningRate = arguments.GetValue(learningRate) ?? result.LearningRate,
             Seed = arguments.GetValue(seed) ?? result.Seed,
             WeightGradient = arguments.GetValue(gradient) ?? result.WeightGradient,
-            Scaling = arguments.GetValue(scaling) ?? result.Scaling,
-            Eta = arguments.GetValue(eta) ?? result.Eta,
         };
-        if (arguments.Has(eta) && result.Scaling != GradientScaling.Adaptive)
-        {
-            throw CliException.Usage("--eta belongs to --scaling adaptive; leave one of them out.");
-        }
-
+        result = WithScaling(result, arguments.GetValue(scaling), arguments.GetValue(eta));
         result.Validate();
         return result.WithAugmentation();
+    }
+
+    private static Recipe WithScaling(Recipe result, Scale? scale, double? eta)
+    {
+        AdaptiveScaling? adaptive = result.GradientTransforms.OfType<AdaptiveScaling>().FirstOrDefault();
+        Recipe scaled = scale switch
+        {
+            null => result,
+            Scale.Adaptive => result.WithScaling(adaptive ?? new AdaptiveScaling()),
+            Scale.Increased => result.WithScaling(result.GradientTransforms.OfType<IncreasedScaling>().FirstOrDefault() ?? new IncreasedScaling()),
+            _ => result.WithScaling(null),
+        };
+        if (eta is not { } size)
+        {
+            return scaled;
+        }
+
+        return scaled.GradientTransforms.Any(t => t is AdaptiveScaling)
+            ? scaled.WithScaling(new AdaptiveScaling(size))
+            : throw CliException.Usage("--eta belongs to --scaling adaptive; leave one of them out.");
     }
 }

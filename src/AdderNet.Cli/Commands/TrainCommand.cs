@@ -140,6 +140,11 @@ internal sealed class TrainCommand
     {
         using Trainer trainer = new(folder, data);
         Recipe chosen = folder.Recipe;
+        foreach (string notice in trainer.Notices)
+        {
+            host.Error.WriteLine($"Note: {notice}");
+        }
+
         if (!asJson)
         {
             host.Out.WriteLine(FormattableString.Invariant(
