@@ -13,7 +13,7 @@ internal static class ByteSuite
         using OnnxPeer single = OnnxConvolution.Float(c, threads);
         int[] bits = [8, 7, 6];
         (Action Run, double Left)[] ours = [.. bits.Select(b => Ours(c, b))];
-        double[] s = Interleaved.Medians(time, 15, [.. ours.Select(o => o.Run), planes.Run, channelsLast.Run, single.Run]);
+        double[] s = Interleaved.Medians(time, 7, [.. ours.Select(o => o.Run), planes.Run, channelsLast.Run, single.Run]);
         double peer = Math.Min(s[3], s[4]);
         for (int k = 0; k < bits.Length; k++)
         {

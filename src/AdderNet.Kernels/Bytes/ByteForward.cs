@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace AdderNet.Kernels.Bytes;
 
@@ -49,7 +50,18 @@ internal static unsafe class ByteForward<TOps, TVec>
     /// <summary>A run of a tile's pixels that lie beside each other in a row of the output, and of the residual: where it lies in channel 0.</summary>
     private readonly record struct Run(int Lane, int Length, long Output, long Residual);
 
-    public static void Start(ByteJob* job) => WorkerPool.Run(job->SuperImages * job->Tiles * job->Parts, &Task, job);
+    public static void Start(ByteJob* job, KernelWorkspace? workspace)
+    {
+        int tasks = job->SuperImages * job->Tiles * job->Parts;
+        if (workspace is null)
+        {
+            WorkerPool.Run(tasks, &Task, job);
+        }
+        else
+        {
+            workspace.Run(tasks, &Task, job);
+        }
+    }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void Task(void* context, int task)
@@ -79,29 +91,35 @@ internal static unsafe class ByteForward<TOps, TVec>
         int lastPixel = Math.Min(firstPixel + width, job->OutH * job->RowWidth) - 1;
         int runs = FindRuns(job, super, firstPixel, lastPixel, buffers.Runs);
         byte* patch = buffers.Patch + firstPixel % job->RowWidth;
+        int rows = lastPixel / job->RowWidth - row + 1;
+
+        // From this tile's input to the next one's: further down, or in the next images.
+        nint ahead = tile < job->Tiles - 1 ? (nint)rows * job->StrideH * job->XLayout.Pitch
+            : super < job->SuperImages - job->Strips ? job->Images * (nint)job->XLayout.ImageLength - (nint)row * job->StrideH * job->XLayout.Pitch : 0;
         var sums = Tile(job, vectors);
         for (int group = groupFrom; group < groupTo; group++)
         {
             for (int chunk = 0; chunk < job->Chunks; chunk++)
             {
                 int channel = chunk * job->ChunkChannels, channels = Math.Min(job->ChunkChannels, job->C / job->Groups - channel);
-                Pack(job, super, row, lastPixel / job->RowWidth - row + 1, group * (job->C / job->Groups) + channel, channels, buffers.Patch);
+                Pack(job, super, row, rows, ahead, group * (job->C / job->Groups) + channel, channels, buffers.Patch);
                 bool last = chunk == job->Chunks - 1;
                 int list = job->Chunks * job->O + chunk;
-                AddList(job, list, patch, buffers.BoxTotals, buffers.BoxTotals32, width, sums);
+                byte* boxTotals32 = job->FilterSpills[job->O] == 0 ? null : buffers.BoxTotals32;
+                AddList(job, list, patch, buffers.BoxTotals, boxTotals32, width, sums);
                 if (last)
                 {
-                    ToQuarters(buffers.BoxTotals, job->FilterSpills[job->O] != 0 ? buffers.BoxTotals32 : null, buffers.Box, width);
+                    ToQuarters(buffers.BoxTotals, boxTotals32, buffers.Box, width);
                 }
 
                 for (int f = filterFrom; f < filterTo; f++)
                 {
                     int slot = f - filterFrom, o = group * filters + f;
-                    byte* totals = buffers.Totals + (job->Chunks == 1 ? 0 : slot * 2 * width), totals32 = buffers.Totals32 == null ? null : buffers.Totals32 + slot * 4 * width;
+                    byte* totals = buffers.Totals + (job->Chunks == 1 ? 0 : slot * 2 * width), totals32 = job->FilterSpills[o] == 0 ? null : buffers.Totals32 + slot * 4 * width;
                     AddList(job, (group * job->Chunks + chunk) * filters + f, patch, totals, totals32, width, sums);
                     if (last)
                     {
-                        Finish(job, o, totals, job->FilterSpills[o] != 0 ? totals32 : null, width, runs, ref buffers);
+                        Finish(job, o, totals, totals32, width, runs, ref buffers);
                     }
                 }
             }
@@ -170,46 +188,52 @@ internal static unsafe class ByteForward<TOps, TVec>
     }
 
     /// <summary>Copies what a tile sees of some channels into the patch, as <see cref="ByteTiling"/> draws it.</summary>
-    private static void Pack(ByteJob* job, int super, int row, int rows, int channel, int channels, byte* patch)
+    private static void Pack(ByteJob* job, int super, int row, int rows, nint ahead, int channel, int channels, byte* patch)
     {
         int column = super % job->Strips * job->StripWidth, columns = Math.Min(job->StripWidth, job->OutW - column);
         if (job->StrideW == 2)
         {
-            Pack<CopyEverySecond>(job, super, row, rows, channel, channels, patch, columns);
+            Pack<CopyEverySecond>(job, super, row, rows, ahead, channel, channels, patch, columns);
         }
         else if (job->StrideW > 2)
         {
-            Pack<CopyStrided>(job, super, row, rows, channel, channels, patch, columns);
+            Pack<CopyStrided>(job, super, row, rows, ahead, channel, channels, patch, columns);
         }
         else if (columns <= 8)
         {
-            Pack<Copy8>(job, super, row, rows, channel, channels, patch, columns);
+            Pack<Copy8>(job, super, row, rows, ahead, channel, channels, patch, columns);
         }
         else if (columns <= 16)
         {
-            Pack<Copy16>(job, super, row, rows, channel, channels, patch, columns);
+            Pack<Copy16>(job, super, row, rows, ahead, channel, channels, patch, columns);
         }
         else if (columns <= 32)
         {
-            Pack<Copy32>(job, super, row, rows, channel, channels, patch, columns);
+            Pack<Copy32>(job, super, row, rows, ahead, channel, channels, patch, columns);
         }
         else
         {
-            Pack<CopyLong>(job, super, row, rows, channel, channels, patch, columns);
+            Pack<CopyLong>(job, super, row, rows, ahead, channel, channels, patch, columns);
         }
     }
 
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    private static void Pack<TCopy>(ByteJob* job, int super, int row, int rows, int channel, int channels, byte* patch, int columns)
+    private static void Pack<TCopy>(ByteJob* job, int super, int row, int rows, nint ahead, int channel, int channels, byte* patch, int columns)
         where TCopy : struct, IByteCopy
     {
         int image = super / job->Strips * job->Images, images = Math.Min(job->Images, job->N - image), strideW = job->StrideW;
         nint pitch = job->XLayout.Pitch, plane = job->XLayout.PlaneLength, imageLength = (nint)job->XLayout.ImageLength;
         nint step = pitch * job->StrideH, rowWidth = job->RowWidth, width = job->StripWidth;
+        nint seen = ((rows - 1) * job->StrideH + job->Rows[job->Classes - 1].Origin + 1) * pitch;
         byte* from = job->X + image * imageLength + (nint)job->XLayout.Offset(
             channel, row * job->StrideH - job->PaddingH, super % job->Strips * job->StripWidth * strideW - job->PaddingW);
         for (int c = 0; c < channels; c++, from += plane)
         {
+            if (ahead != 0)
+            {
+                Prefetch(from + ahead, seen, images, imageLength);
+            }
+
             byte* to = patch + (nint)c * job->ChannelLength;
             for (int j = 0; j < job->KernelW; j++, to += job->ColumnLength)
             {
@@ -224,6 +248,25 @@ internal static unsafe class ByteForward<TOps, TVec>
                             TCopy.Copy(source + n * imageLength, destination + n * width, columns, strideW);
                         }
                     }
+                }
+            }
+        }
+    }
+
+    /// <summary>
+    /// Asks for what the next tile will read: rows of many planes are beyond what the processor foresees by itself. The addresses may lie
+    /// outside of the input; nothing is read there.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static void Prefetch(byte* from, nint length, int images, nint imageLength)
+    {
+        if (Sse.IsSupported)
+        {
+            for (int n = 0; n < images; n++, from += imageLength)
+            {
+                for (nint k = 0; k < length; k += 64)
+                {
+                    Sse.Prefetch0(from + k);
                 }
             }
         }
@@ -327,8 +370,9 @@ internal static unsafe class ByteForward<TOps, TVec>
     {
         ByteChannel* channel = job->Requantized + o;
         TVec mask = TOps.Broadcast(0xffff), byteMask = TOps.Broadcast(0xff), zero = TOps.Broadcast(0), top = TOps.Broadcast(job->Top);
-        TVec low = TOps.Broadcast(channel->Low), span = TOps.Broadcast(channel->Span);
-        TVec multiplier = TOps.Broadcast(channel->Multiplier), offset = TOps.Broadcast(channel->SmallOffset), factor = TOps.Broadcast(channel->ResidualMultiplier);
+        TVec low = TOps.Broadcast(channel->Low), high = TOps.Broadcast(channel->High), multiplier = TOps.Broadcast(channel->Multiplier);
+        TVec offset = TOps.Broadcast(channel->SmallOffset), factor = TOps.Broadcast(channel->ResidualMultiplier);
+        bool clamps = channel->ClampsAfter;
         int shift = channel->Shift;
         for (int v = 0; v < width; v += TOps.Lanes)
         {
@@ -343,10 +387,10 @@ internal static unsafe class ByteForward<TOps, TVec>
             }
 
             byte* b = box + 4 * v;
-            q0 = Scale(q0, TOps.Load(b), low, span, zero, multiplier, offset);
-            q1 = Scale(q1, TOps.Load(b + TOps.Lanes), low, span, zero, multiplier, offset);
-            q2 = Scale(q2, TOps.Load(b + 2 * TOps.Lanes), low, span, zero, multiplier, offset);
-            q3 = Scale(q3, TOps.Load(b + 3 * TOps.Lanes), low, span, zero, multiplier, offset);
+            q0 = Scale(q0, TOps.Load(b), low, high, multiplier, offset);
+            q1 = Scale(q1, TOps.Load(b + TOps.Lanes), low, high, multiplier, offset);
+            q2 = Scale(q2, TOps.Load(b + 2 * TOps.Lanes), low, high, multiplier, offset);
+            q3 = Scale(q3, TOps.Load(b + 3 * TOps.Lanes), low, high, multiplier, offset);
             if (residual != null)
             {
                 TVec r = TOps.Load(residual + v);
@@ -356,25 +400,31 @@ internal static unsafe class ByteForward<TOps, TVec>
                 q3 = TOps.Add32(q3, TOps.Mul32(TOps.ShiftRight32(r, 24), factor));
             }
 
-            q0 = Clamp(q0, shift, zero, top);
-            q1 = TOps.ShiftLeft32(Clamp(q1, shift, zero, top), 8);
-            q2 = TOps.ShiftLeft32(Clamp(q2, shift, zero, top), 16);
-            q3 = TOps.ShiftLeft32(Clamp(q3, shift, zero, top), 24);
-            TOps.Store(codes + v, TOps.Or(TOps.Or(q0, q1), TOps.Or(q2, q3)));
+            q0 = TOps.ShiftRightSigned32(q0, shift);
+            q1 = TOps.ShiftRightSigned32(q1, shift);
+            q2 = TOps.ShiftRightSigned32(q2, shift);
+            q3 = TOps.ShiftRightSigned32(q3, shift);
+            if (clamps)
+            {
+                q0 = TOps.Min32(TOps.Max32(q0, zero), top);
+                q1 = TOps.Min32(TOps.Max32(q1, zero), top);
+                q2 = TOps.Min32(TOps.Max32(q2, zero), top);
+                q3 = TOps.Min32(TOps.Max32(q3, zero), top);
+            }
+
+            q0 = TOps.Or(q0, TOps.ShiftLeft32(q1, 8));
+            q2 = TOps.Or(TOps.ShiftLeft32(q2, 16), TOps.ShiftLeft32(q3, 24));
+            TOps.Store(codes + v, TOps.Or(q0, q2));
         }
     }
 
-    /// <summary>(clamp(2 * sum - box - low, 0, span)) * multiplier + offset.</summary>
+    /// <summary>clamp(2 * sum - box, low, high) * multiplier + offset.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVec Scale(TVec sum, TVec box, TVec low, TVec span, TVec zero, TVec multiplier, TVec offset)
+    private static TVec Scale(TVec sum, TVec box, TVec low, TVec high, TVec multiplier, TVec offset)
     {
-        TVec y = TOps.Sub32(TOps.Sub32(TOps.Add32(sum, sum), box), low);
-        return TOps.Add32(TOps.Mul32(TOps.Min32(TOps.Max32(y, zero), span), multiplier), offset);
+        TVec y = TOps.Sub32(TOps.Add32(sum, sum), box);
+        return TOps.Add32(TOps.Mul32(TOps.Min32(TOps.Max32(y, low), high), multiplier), offset);
     }
-
-    [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVec Clamp(TVec value, int shift, TVec zero, TVec top) =>
-        TOps.Min32(TOps.Max32(TOps.ShiftRightSigned32(value, shift), zero), top);
 
     /// <summary>Copies a run and nothing else.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

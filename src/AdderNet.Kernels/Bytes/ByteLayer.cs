@@ -95,33 +95,40 @@ public sealed class ByteLayer
     /// <summary>The layer with its requantization: codes on the next layer's grid.</summary>
     /// <param name="x">Input [N, C, H, W], the border at least the padding and 0.</param>
     /// <param name="y">Output [N, O, OutH, OutW]; overwritten, its border left as it is.</param>
+    /// <param name="workspace">Threads and memory of the call; null for those that all calls share.</param>
     /// <exception cref="ArgumentException">Planes are not of the layer's sizes, or a residual is needed.</exception>
     /// <exception cref="InvalidOperationException">The layer has no requantization.</exception>
-    public void Forward(BytePlanes x, BytePlanes y) => Forward(x, y, default, null);
+    public void Forward(BytePlanes x, BytePlanes y, KernelWorkspace? workspace = null) => Forward(x, y, default, workspace, null);
 
     /// <summary>The layer with its requantization and a residual: codes on the next layer's grid.</summary>
     /// <param name="x">Input [N, C, H, W], the border at least the padding and 0.</param>
     /// <param name="y">Output [N, O, OutH, OutW]; overwritten, its border left as it is. May be the residual's memory.</param>
     /// <param name="residual">What is added before the clamp [N, O, OutH, OutW].</param>
+    /// <param name="workspace">Threads and memory of the call; null for those that all calls share.</param>
     /// <exception cref="ArgumentException">Planes are not of the layer's sizes, or the requantization has no residual multiplier.</exception>
     /// <exception cref="InvalidOperationException">The layer has no requantization.</exception>
-    public void Forward(BytePlanes x, BytePlanes y, BytePlanes residual) => Forward(x, y, residual, null);
+    public void Forward(BytePlanes x, BytePlanes y, BytePlanes residual, KernelWorkspace? workspace = null) =>
+        Forward(x, y, residual, workspace, null);
 
     /// <summary>The layer's sums Y = -sum |x - w|.</summary>
     /// <param name="x">Input [N, C, H, W], the border at least the padding and 0.</param>
     /// <param name="y">Output [N, O, OutH, OutW]; overwritten.</param>
+    /// <param name="workspace">Threads and memory of the call; null for those that all calls share.</param>
     /// <exception cref="ArgumentException">The planes or the span are not of the layer's sizes.</exception>
-    public void Forward(BytePlanes x, Span<int> y) => Forward(x, y, null);
+    public void Forward(BytePlanes x, Span<int> y, KernelWorkspace? workspace = null) => Forward(x, y, workspace, null);
 
     /// <summary>The layer's sums on a scale: Y * scale[o] + shift[o] in float32.</summary>
     /// <param name="x">Input [N, C, H, W], the border at least the padding and 0.</param>
     /// <param name="y">Output [N, O, OutH, OutW]; overwritten.</param>
     /// <param name="scale">Factor for each output channel [O].</param>
     /// <param name="shift">Summand for each output channel [O].</param>
+    /// <param name="workspace">Threads and memory of the call; null for those that all calls share.</param>
     /// <exception cref="ArgumentException">The planes or a span are not of the layer's sizes.</exception>
-    public void Forward(BytePlanes x, Span<float> y, ReadOnlySpan<float> scale, ReadOnlySpan<float> shift) => Forward(x, y, scale, shift, null);
+    public void Forward(
+        BytePlanes x, Span<float> y, ReadOnlySpan<float> scale, ReadOnlySpan<float> shift, KernelWorkspace? workspace = null) =>
+        Forward(x, y, scale, shift, workspace, null);
 
-    internal unsafe void Forward(BytePlanes x, BytePlanes y, BytePlanes residual, ByteChoice? choice)
+    internal unsafe void Forward(BytePlanes x, BytePlanes y, BytePlanes residual, KernelWorkspace? workspace, ByteChoice? choice)
     {
         if (Requantization is null)
         {
@@ -157,11 +164,11 @@ public sealed class ByteLayer
                 Requantized = channel,
                 Top = Requantization.Top,
             };
-            Run(ref job, x.Images, choice);
+            Run(ref job, x.Images, workspace, choice);
         }
     }
 
-    internal unsafe void Forward(BytePlanes x, Span<int> y, ByteChoice? choice)
+    internal unsafe void Forward(BytePlanes x, Span<int> y, KernelWorkspace? workspace, ByteChoice? choice)
     {
         CheckInput(x);
         AdderKernel.Length(y.Length, (shape with { N = x.Images }).YLength, nameof(y));
@@ -169,11 +176,12 @@ public sealed class ByteLayer
         fixed (int* py = y)
         {
             ByteJob job = new() { Output = ByteOutput.Sums, X = px, XLayout = x.Layout, Y = (byte*)py, YLayout = Dense };
-            Run(ref job, x.Images, choice);
+            Run(ref job, x.Images, workspace, choice);
         }
     }
 
-    internal unsafe void Forward(BytePlanes x, Span<float> y, ReadOnlySpan<float> scale, ReadOnlySpan<float> shift, ByteChoice? choice)
+    private unsafe void Forward(
+        BytePlanes x, Span<float> y, ReadOnlySpan<float> scale, ReadOnlySpan<float> shift, KernelWorkspace? workspace, ByteChoice? choice)
     {
         CheckInput(x);
         AdderKernel.Length(y.Length, (shape with { N = x.Images }).YLength, nameof(y));
@@ -183,20 +191,28 @@ public sealed class ByteLayer
         fixed (float* py = y, ps = scale, pb = shift)
         {
             ByteJob job = new() { Output = ByteOutput.Floats, X = px, XLayout = x.Layout, Y = (byte*)py, YLayout = Dense, Scale = ps, Shift = pb };
-            Run(ref job, x.Images, choice);
+            Run(ref job, x.Images, workspace, choice);
         }
     }
 
     private ByteLayout Dense => new(shape.O, shape.OutH, shape.OutW, 0);
 
-    private unsafe void Run(ref ByteJob job, int images, ByteChoice? choice)
+    private unsafe void Run(ref ByteJob job, int images, KernelWorkspace? workspace, ByteChoice? choice)
     {
         ByteProgram program = Program(images, choice);
         job.N = images;
         job.CodeSums = (int*)Marshal.UnsafeAddrOfPinnedArrayElement(codeSums, 0);
-        fixed (ByteJob* at = &job)
+        workspace?.Enter();
+        try
         {
-            program.Run(at);
+            fixed (ByteJob* at = &job)
+            {
+                program.Run(at, workspace);
+            }
+        }
+        finally
+        {
+            workspace?.Leave();
         }
 
         GC.KeepAlive(this);

@@ -36,7 +36,7 @@ internal sealed unsafe class ByteProgram
     public void AddImages(int count) => images = [.. images, count];
 
     /// <summary>Runs a call whose input, output and N are set.</summary>
-    public void Run(ByteJob* job)
+    public void Run(ByteJob* job, KernelWorkspace? workspace)
     {
         (job->C, job->O, job->Groups, job->KernelW) = (shape.C, shape.O, shape.Groups, shape.KernelW);
         (job->StrideH, job->StrideW, job->DilationW, job->PaddingH, job->PaddingW) =
@@ -52,12 +52,13 @@ internal sealed unsafe class ByteProgram
         job->ListStarts = Address(lists.ListStarts);
         job->FilterSpills = Address(lists.FilterSpills);
         int tiles = job->SuperImages * job->Tiles, most = shape.Groups > 1 ? shape.Groups : Math.Max(1, shape.O / MinFilters);
-        job->Parts = KernelThreads.Count == 1 ? 1 : Math.Clamp((TasksPerThread * KernelThreads.Count - 1) / tiles + 1, 1, most);
+        int threads = workspace?.Threads ?? KernelThreads.Count;
+        job->Parts = threads == 1 ? 1 : Math.Clamp((TasksPerThread * threads - 1) / tiles + 1, 1, most);
         switch (Choice.Lanes)
         {
-            case 64: ByteForward<ByteSimd512, Vector512<byte>>.Start(job); break;
-            case 32: ByteForward<ByteSimd256, Vector256<byte>>.Start(job); break;
-            default: ByteForward<ByteSimd128, Vector128<byte>>.Start(job); break;
+            case 64: ByteForward<ByteSimd512, Vector512<byte>>.Start(job, workspace); break;
+            case 32: ByteForward<ByteSimd256, Vector256<byte>>.Start(job, workspace); break;
+            default: ByteForward<ByteSimd128, Vector128<byte>>.Start(job, workspace); break;
         }
 
         GC.KeepAlive(this);

@@ -33,10 +33,10 @@ internal readonly record struct BytePiece(int FirstTap, ushort Large, ushort Sma
 /// </remarks>
 internal sealed class ByteTapLists
 {
-    private const int Capacity = 255, TotalCapacity = 65535;
+    /// <summary>The patch of a chunk: well below the 32 KB of a first-level cache, with room for taps and totals that stream by.</summary>
+    public const int PatchBytes = 20 * 1024;
 
-    // The patch of a chunk: well below the 32 KB of a first-level cache, with room for taps and totals that stream by.
-    private const int PatchBytes = 20 * 1024;
+    private const int Capacity = 255, TotalCapacity = 65535;
 
     private readonly int large, small, top;
     private readonly List<ByteTap> taps = [];

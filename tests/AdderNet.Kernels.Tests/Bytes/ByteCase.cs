@@ -57,7 +57,7 @@ internal sealed class ByteCase
     public int[] ActualSums(ByteChoice? choice)
     {
         int[] y = new int[Shape.YLength];
-        Layer().Forward(Input(), y, choice);
+        Layer().Forward(Input(), y, null, choice);
         return y;
     }
 
@@ -73,7 +73,7 @@ internal sealed class ByteCase
         }
 
         y.Memory.Fill(77);
-        Layer().Forward(Input(random.Next(2)), y, residual, choice);
+        Layer().Forward(Input(random.Next(2)), y, residual, null, choice);
         byte[] codes = new byte[Shape.YLength];
         y.CopyTo(codes);
         byte[] untouched = new byte[Shape.YLength];

@@ -85,7 +85,7 @@ public class ByteForwardTests
                 ByteReference.Forward(shape, x, filters, expected);
                 BytePlanes planes = BytePlanes.Allocate(shape.N, new ByteLayout(shape.C, shape.H, shape.W, 3));
                 planes.CopyFrom(x);
-                new ByteLayer(shape, filters, bits).Forward(planes, actual, new ByteChoice(lanes, 1, 1));
+                new ByteLayer(shape, filters, bits).Forward(planes, actual, null, new ByteChoice(lanes, 1, 1));
                 Assert.Equal(expected, actual);
             }
         }
