@@ -40,9 +40,17 @@ internal sealed unsafe class Frame : IDisposable
 
         input = from;
         Images = images;
-        foreach (Step step in plan.Steps)
+        Workspace.BeginCalls();
+        try
         {
-            step.Run(this);
+            foreach (Step step in plan.Steps)
+            {
+                step.Run(this);
+            }
+        }
+        finally
+        {
+            Workspace.EndCalls();
         }
 
         foreach (Value output in plan.Outputs)

@@ -55,6 +55,18 @@ public sealed unsafe class KernelWorkspace : IDisposable
         Volatile.Write(ref busy, 0);
     }
 
+    /// <summary>Keeps the threads awake through calls that follow each other closely, until <see cref="EndCalls"/>.</summary>
+    internal void BeginCalls()
+    {
+        if (Threads > 1)
+        {
+            team.StayAwake();
+        }
+    }
+
+    /// <summary>Ends what <see cref="BeginCalls"/> began.</summary>
+    internal void EndCalls() => team.Rest();
+
     /// <summary>Calls <paramref name="task"/> with 0 to <paramref name="count"/> - 1, each once, in any order, on this workspace's threads.</summary>
     internal void Run(int count, delegate*<void*, int, void> task, void* argument) => team.TryRun(count, Threads, task, argument);
 
