@@ -16,11 +16,12 @@ public readonly record struct OperationCounts(long Parameters, long Multiplicati
     {
         ArgumentNullException.ThrowIfNull(node);
         // What is measured rather than learned is no parameter.
-        long parameters = node.Tensors.Where(t => t.Key is not ("running_mean" or "running_var" or "mean")).Sum(t => (long)t.Value.Count);
-        long terms = node is LayerNode layer ? (long)layer.Shape.Count * layer.SumLength : 0;
+        // Bits that are shifted out and a residual's factor are constants of the grids.
+        long parameters = node.Tensors.Where(t => t.Key is not ("running_mean" or "running_var" or "mean" or "bits" or "residual_multiplier")).Sum(t => (long)t.Value.Count);
+        long terms = node.Shape.Count * (node switch { LayerNode layer => layer.SumLength, QuantizedLayerNode layer => layer.SumLength, _ => 0L });
         return node switch
         {
-            AdderNode => new(parameters, 0, 2 * terms, 0),
+            AdderNode or QuantizedAdderNode => new(parameters, 0, 2 * terms, 0),
             BinaryConvolutionNode => new(parameters, 0, terms, terms),
             _ => new(parameters, terms, terms, 0),
         };

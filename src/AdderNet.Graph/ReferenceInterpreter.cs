@@ -4,7 +4,7 @@ namespace AdderNet.Graph;
 
 /// <summary>
 /// Computes a graph by plain loops written straight from each node's formula, one image at a time: what a node means, and the truth that
-/// engines and exports are tested against. It is slow. Values are float32, sums are taken in double.
+/// engines and exports are tested against. It is slow. Values are float32, sums are taken in double; codes are integers, and so are their sums.
 /// </summary>
 public static class ReferenceInterpreter
 {
@@ -76,7 +76,8 @@ public static class ReferenceInterpreter
         ChannelShuffleNode shuffle => PerPixel(shuffle.Shape, (c, row, column) =>
             x[0][Place(shapes[0], c % shuffle.Groups * (shuffle.Shape.Channels / shuffle.Groups) + c / shuffle.Groups, row, column)]),
         ShiftNode shift => PerPixel(shift.Shape, (c, row, column) => At(shapes[0], x[0], c, row + shift.Rows[c], column + shift.Columns[c])),
-        _ => throw new NotSupportedException($"The reference does not know the node {node.GetType().Name}."),
+        _ => IntegerReference.TryCompute(node, x, shapes)
+            ?? throw new NotSupportedException($"The reference does not know the node {node.GetType().Name}."),
     };
 
     private static float[] Sums(LayerNode layer, float[] x, FeatureShape shape) => layer switch

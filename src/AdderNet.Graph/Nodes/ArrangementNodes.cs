@@ -13,12 +13,16 @@ public sealed record ConcatenateNode : GraphNode
         int channels = inputs.Sum(i => i.Channels);
         return inputs[0].IsVector ? FeatureShape.Vector(channels) : inputs[0] with { Channels = channels };
     }
+
+    private protected override Grid? GridOf(IReadOnlyList<Grid?> inputs) => Grid.Common(inputs);
 }
 
 /// <summary>A map [C, H, W] as a vector of C * H * W, in that order.</summary>
 public sealed record FlattenNode : GraphNode
 {
     private protected override FeatureShape ShapeOf(IReadOnlyList<FeatureShape> inputs) => FeatureShape.Vector(Single(inputs).Count);
+
+    private protected override Grid? GridOf(IReadOnlyList<Grid?> inputs) => Grid.Common(inputs);
 }
 
 /// <summary>
@@ -34,6 +38,8 @@ public sealed record ChannelShuffleNode : GraphNode
         Groups >= 1 && Single(inputs).Channels % Groups == 0
             ? inputs[0]
             : throw new GraphException($"{Single(inputs).Channels} channels are no multiple of its {Groups} groups");
+
+    private protected override Grid? GridOf(IReadOnlyList<Grid?> inputs) => Grid.Common(inputs);
 }
 
 /// <summary>

@@ -26,6 +26,12 @@ namespace AdderNet.Graph;
 [JsonDerivedType(typeof(FlattenNode), "flatten")]
 [JsonDerivedType(typeof(ChannelShuffleNode), "channel-shuffle")]
 [JsonDerivedType(typeof(ShiftNode), "shift")]
+[JsonDerivedType(typeof(QuantizeNode), "quantize")]
+[JsonDerivedType(typeof(QuantizedConvolutionNode), "quantized-convolution")]
+[JsonDerivedType(typeof(QuantizedAdderNode), "quantized-adder")]
+[JsonDerivedType(typeof(RequantizeNode), "requantize")]
+[JsonDerivedType(typeof(GlobalSumNode), "global-sum")]
+[JsonDerivedType(typeof(DequantizeNode), "dequantize")]
 public abstract record GraphNode
 {
     private protected GraphNode()
@@ -41,6 +47,12 @@ public abstract record GraphNode
     /// <summary>The size of what it gives. <see cref="NetworkGraph"/> works it out.</summary>
     public FeatureShape Shape { get; init; }
 
+    /// <summary>
+    /// What its integer codes stand for; null where it gives float32 values. A node that makes codes says it, for others
+    /// <see cref="NetworkGraph"/> works it out.
+    /// </summary>
+    public Grid? Grid { get; init; }
+
     /// <summary>Its tensors by the names that follow its own in a state_dict, such as <c>weight</c>.</summary>
     [JsonIgnore]
     public virtual IEnumerable<KeyValuePair<string, TensorData>> Tensors => [];
@@ -48,6 +60,12 @@ public abstract record GraphNode
     /// <summary>The shape of what it gives, of its inputs' shapes.</summary>
     /// <exception cref="GraphException">Inputs, attributes or tensors do not fit; the message is the end of a sentence about the node.</exception>
     private protected abstract FeatureShape ShapeOf(IReadOnlyList<FeatureShape> inputs);
+
+    /// <summary>The grid of what it gives, of its inputs' grids, as many as <see cref="ShapeOf"/> has agreed to.</summary>
+    /// <exception cref="GraphException">It does not take codes of such grids; the message is the end of a sentence about the node.</exception>
+    private protected virtual Grid? GridOf(IReadOnlyList<Grid?> inputs) => inputs.All(input => input is null)
+        ? null
+        : throw new GraphException("it computes with values, and an input has codes; put a dequantization between them");
 
     internal GraphNode WithShape(IReadOnlyDictionary<string, GraphNode> known)
     {
@@ -69,9 +87,10 @@ public abstract record GraphNode
                 throw new GraphException($"its output of {shape} is empty or too large");
             }
 
-            return Shape == default || Shape == shape
-                ? this with { Shape = shape }
-                : throw new GraphException($"it gives {shape}, not {Shape}");
+            Grid? grid = GridOf([.. Inputs.Select(input => known[input].Grid)]);
+            return (Shape == default || Shape == shape) && (Grid is null || Grid == grid)
+                ? this with { Shape = shape, Grid = grid }
+                : throw new GraphException($"it gives {shape}{(grid is null ? "" : $" on {grid}")}, not {Shape}{(Grid is null ? "" : $" on {Grid}")}");
         }
         catch (Exception e) when (e is GraphException or OverflowException)
         {

@@ -13,6 +13,8 @@ public sealed record MaxPoolNode : GraphNode
             ? throw new GraphException("its padding is more than half of its window")
             : new FeatureShape(inputs[0].Channels, height, width);
     }
+
+    private protected override Grid? GridOf(IReadOnlyList<Grid?> inputs) => Grid.Common(inputs);
 }
 
 /// <summary>The mean of each channel's window.</summary>
