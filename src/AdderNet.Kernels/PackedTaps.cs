@@ -111,11 +111,10 @@ public sealed unsafe class PackedTaps
     internal sealed class Entry
     {
         private readonly byte[] memory;
-        private readonly PlaneTiling tiling;
 
         public Entry(PackedTaps owner, AdderShape shape, in PlaneTiling tiling)
         {
-            this.tiling = tiling;
+            Tiling = tiling;
             Carver measure = new(null);
             TapList list = new() { Min = PlaneForwardKernel.SumsDistances(shape) ? float.NaN : owner.Range.Min };
             TapList.Carve(ref measure, ref list, shape, tiling);
@@ -140,6 +139,8 @@ public sealed unsafe class PackedTaps
 
         public TapList List { get; }
 
+        private PlaneTiling Tiling { get; }
+
         /// <summary>Taps left.</summary>
         public int Taps { get; }
 
@@ -148,7 +149,7 @@ public sealed unsafe class PackedTaps
 
         /// <summary>Whether offsets and blocks are the same.</summary>
         public bool Serves(in PlaneTiling other) =>
-            (tiling.Pitch, tiling.PatchRows, tiling.Phases, tiling.BlockChannels, tiling.StrideH, tiling.DilationH)
+            (Tiling.Pitch, Tiling.PatchRows, Tiling.Phases, Tiling.BlockChannels, Tiling.StrideH, Tiling.DilationH)
             == (other.Pitch, other.PatchRows, other.Phases, other.BlockChannels, other.StrideH, other.DilationH);
     }
 }

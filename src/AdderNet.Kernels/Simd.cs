@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.Arm;
 using System.Runtime.Intrinsics.X86;
 
 namespace AdderNet.Kernels;
@@ -15,6 +16,9 @@ internal unsafe interface ISimd<TVec>
     static abstract int Lanes { get; }
 
     static abstract TVec Load(float* at);
+
+    /// <summary>Every other float of the 2 * Lanes floats from <paramref name="at"/> on, beginning with the first.</summary>
+    static abstract TVec LoadEven(float* at);
 
     static abstract void Store(float* at, TVec value);
 
@@ -70,6 +74,8 @@ internal readonly unsafe struct Simd512 : ISimd<Vector512<float>>
 
     public static Vector512<float> Load(float* at) => Vector512.Load(at);
 
+    public static Vector512<float> LoadEven(float* at) => Vector512.Create(Simd256.LoadEven(at), Simd256.LoadEven(at + 16));
+
     public static void Store(float* at, Vector512<float> value) => value.Store(at);
 
     public static Vector512<float> Create(float value) => Vector512.Create(value);
@@ -116,6 +122,11 @@ internal readonly unsafe struct Simd256 : ISimd<Vector256<float>>
 
     public static Vector256<float> Load(float* at) => Vector256.Load(at);
 
+    public static Vector256<float> LoadEven(float* at) =>
+        Avx2.IsSupported
+            ? Avx2.Permute4x64(Avx.Shuffle(Load(at), Load(at + 8), 0b10_00_10_00).AsDouble(), 0b11_01_10_00).AsSingle()
+            : Vector256.Create(Simd128.LoadEven(at), Simd128.LoadEven(at + 8));
+
     public static void Store(float* at, Vector256<float> value) => value.Store(at);
 
     public static Vector256<float> Create(float value) => Vector256.Create(value);
@@ -156,6 +167,11 @@ internal readonly unsafe struct Simd128 : ISimd<Vector128<float>>
     public static int Lanes => 4;
 
     public static Vector128<float> Load(float* at) => Vector128.Load(at);
+
+    public static Vector128<float> LoadEven(float* at) =>
+        Sse.IsSupported ? Sse.Shuffle(Load(at), Load(at + 4), 0b10_00_10_00)
+        : AdvSimd.Arm64.IsSupported ? AdvSimd.Arm64.UnzipEven(Load(at), Load(at + 4))
+        : Vector128.Create(at[0], at[2], at[4], at[6]);
 
     public static void Store(float* at, Vector128<float> value) => value.Store(at);
 
@@ -198,6 +214,8 @@ internal readonly unsafe struct SimdScalar : ISimd<float>
     public static int Lanes => 1;
 
     public static float Load(float* at) => *at;
+
+    public static float LoadEven(float* at) => *at;
 
     public static void Store(float* at, float value) => *at = value;
 

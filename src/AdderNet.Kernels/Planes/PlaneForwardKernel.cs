@@ -11,45 +11,76 @@ internal static unsafe class PlaneForwardKernel
     /// <summary>Whether a layer's lists hold all its taps, to be summed up as the formula says.</summary>
     public static bool SumsDistances(AdderShape shape) => shape.GroupO <= FewFilters;
 
+    /// <summary>The forward pass over planes with lists that are kept.</summary>
     public static void Run(AdderShape shape, PackedTaps taps, float* x, float* y, in AdderEpilogue epilogue, KernelWorkspace? workspace)
     {
         PackedTaps.Entry entry = taps.Find(shape);
-        PlaneTiling tiling = new(shape, taps.Width);
-        int threads = workspace?.Threads ?? KernelThreads.Count;
         PlaneForwardJob job = new()
         {
             Shape = new(shape),
-            Tiling = tiling,
+            Tiling = new(shape, taps.Width),
             List = entry.List,
-            Distances = SumsDistances(shape),
-            X = new((nint)x, (nint)shape.C * shape.H * shape.W, (nint)shape.H * shape.W, shape.W),
             Filters = taps.Filters,
             Y = y,
             Relu = epilogue.Relu,
         };
-        job.Divide(threads);
-        Carver measure = new(null);
-        job.Carve(ref measure, shape);
-        Carver carver = new(Scratch.ForCall(measure.Size));
-        job.Carve(ref carver, shape);
-        job.Describe();
+        job.ReadPlanes(x);
         fixed (float* mean = epilogue.Mean, scale = epilogue.Scale, shift = epilogue.Shift, residual = epilogue.Residual)
         {
             job.Mean = mean;
             job.Scale = scale;
             job.Shift = shift;
             job.Residual = residual;
-            if (workspace is null)
-            {
-                WorkerPool.Run(job.Tasks, Body(taps.Width), &job);
-            }
-            else
-            {
-                workspace.Run(job.Tasks, Body(taps.Width), &job);
-            }
+            Run(shape, taps.Width, ref job, false, workspace);
         }
 
         GC.KeepAlive(entry);
+    }
+
+    /// <summary>The forward pass over channels-last images with filters that change from call to call: the lists are made for the call.</summary>
+    /// <param name="shape">Sizes of the layer.</param>
+    /// <param name="width">Vectors to compute with.</param>
+    /// <param name="x">Input [N, H, W, C].</param>
+    /// <param name="filters">Filters [O, C / Groups, KernelH, KernelW].</param>
+    /// <param name="min">What the inputs are believed to be at least; those below it cost time.</param>
+    /// <param name="y">Output [N, OutH, OutW, O].</param>
+    public static void RunChannelsLast(AdderShape shape, VectorWidth width, float* x, float* filters, float min, float* y)
+    {
+        PlaneForwardJob job = new()
+        {
+            Shape = new(shape),
+            Tiling = new(shape, width),
+            List = new() { Min = SumsDistances(shape) ? float.NaN : shape.PaddingH + shape.PaddingW > 0 ? Math.Min(min, 0) : min },
+            ChannelsLast = x,
+            Filters = filters,
+            Y = y,
+        };
+        Run(shape, width, ref job, true, null);
+    }
+
+    private static void Run(AdderShape shape, VectorWidth width, ref PlaneForwardJob job, bool list, KernelWorkspace? workspace)
+    {
+        job.Distances = SumsDistances(shape);
+        job.Divide(workspace?.Threads ?? KernelThreads.Count);
+        Carver measure = new(null);
+        job.Carve(ref measure, shape, list);
+        Carver carver = new(Scratch.ForCall(measure.Size));
+        job.Carve(ref carver, shape, list);
+        if (list)
+        {
+            job.List.Build(shape, job.Tiling, job.Filters);
+        }
+
+        job.Describe();
+        PlaneForwardJob fixedJob = job;
+        if (workspace is null)
+        {
+            WorkerPool.Run(job.Tasks, Body(width), &fixedJob);
+        }
+        else
+        {
+            workspace.Run(job.Tasks, Body(width), &fixedJob);
+        }
     }
 
     private static delegate*<void*, int, void> Body(VectorWidth width) => width switch
@@ -88,7 +119,10 @@ internal unsafe struct PlaneForwardJob
     public AdderShapeNumbers Shape;
     public PlaneTiling Tiling;
     public TapList List;
+
+    /// <summary>The input where it lies in planes, else null and the channels-last input.</summary>
     public Planes X;
+    public float* ChannelsLast;
     public float* Filters, Y, Mean, Scale, Shift, Residual, Ones;
 
     /// <summary>All taps of one channel: the window of the side sums.</summary>
@@ -120,8 +154,20 @@ internal unsafe struct PlaneForwardJob
         }
     }
 
-    public void Carve(ref Carver carver, AdderShape shape)
+    /// <summary>The input [N, C, H, W].</summary>
+    public void ReadPlanes(float* x)
     {
+        nint plane = (nint)Shape.H * Shape.W, image = Shape.C * plane;
+        X = new Planes((nint)x, image, plane, Shape.W, (nint)x, (nint)(x + Shape.N * image));
+    }
+
+    public void Carve(ref Carver carver, AdderShape shape, bool list)
+    {
+        if (list)
+        {
+            TapList.Carve(ref carver, ref List, shape, Tiling);
+        }
+
         Ones = carver.Take<float>(16);
         Window = carver.Take<Tap>((long)shape.KernelH * shape.KernelW);
     }
@@ -147,7 +193,11 @@ internal readonly unsafe struct PlaneForwardBuffers
     public readonly float* Patch, SideSums, SidePatch, WindowSums, Shortfalls, Sums, PlainSums;
     public readonly Tap* AllTaps;
     public readonly LaneRun* Runs;
+    public readonly ColumnRun* Columns;
     public readonly byte* Doubts;
+
+    /// <summary>A block's channels of the part of the input that a tile sees, as planes, where the input is channels-last.</summary>
+    public readonly float* Gathered;
 
     public PlaneForwardBuffers(ref Carver carver, in PlaneForwardJob job)
     {
@@ -157,10 +207,13 @@ internal readonly unsafe struct PlaneForwardBuffers
         Patch = carver.Take<float>((long)tiling.BlockChannels * tiling.ChannelLength);
         Sums = carver.Take<float>((tiling.Blocks == 1 ? 1L : parts) * filters * tile);
         Runs = carver.Take<LaneRun>(tile + 1);
+        Columns = carver.Take<ColumnRun>(tiling.KernelW);
+        long seen = (long)tiling.Images * Math.Min(tiling.SourceRows(job.Rows), job.Shape.H) * Math.Min(tiling.SourceCols, job.Shape.W);
+        Gathered = carver.Take<float>(job.ChannelsLast == null ? 0 : tiling.BlockChannels * seen + PlaneTiling.MaxVectors * tiling.Lanes);
         AllTaps = carver.Take<Tap>((long)tiling.BlockChannels * tiling.Taps);
         if (!job.Distances)
         {
-            SideSums = carver.Take<float>((long)tiling.Images * tiling.SourceRows(job.Rows) * tiling.SourceCols);
+            SideSums = carver.Take<float>(seen);
             SidePatch = carver.Take<float>(tiling.ChannelLength);
             WindowSums = carver.Take<float>(lanes);
             Shortfalls = carver.Take<float>(lanes);

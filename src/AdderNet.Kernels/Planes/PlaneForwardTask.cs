@@ -35,15 +35,16 @@ internal unsafe ref struct PlaneForwardTask<TOps, TVec>
             new Span<byte>(buffers.Doubts, parts * filters).Clear();
         }
 
+        PlanePatch<TOps, TVec>.FindColumns(job->Shape, tiling, place, buffers.Columns);
         bool outside = false;
         for (int b = 0; b < tiling.Blocks; b++)
         {
-            int channel = FirstChannel(b), channels = Channels(b);
             bool last = b == tiling.Blocks - 1;
-            PlanePatch<TOps, TVec>.Fill(job->Shape, tiling, place, job->X, channel, channels, buffers.Patch);
+            Planes input = Input(b, out int channel);
+            Fill(input, channel, Channels(b), buffers.Patch);
             if (!job->Distances)
             {
-                outside |= PlanePatch<TOps, TVec>.AddUp(place, job->X, channel, channels, side, job->List.Min);
+                outside |= PlanePatch<TOps, TVec>.AddUp(place, input, channel, Channels(b), side, job->List.Min);
                 if (last)
                 {
                     SumWindows(sidePlane, buffers.WindowSums);
@@ -69,6 +70,39 @@ internal unsafe ref struct PlaneForwardTask<TOps, TVec>
     private readonly int FirstChannel(int block) => group * job->Shape.GroupC + block * job->Tiling.BlockChannels;
 
     private readonly int Channels(int block) => Math.Min(job->Tiling.BlockChannels, job->Shape.GroupC - block * job->Tiling.BlockChannels);
+
+    /// <summary>A block's channels as planes, from <paramref name="channel"/> on.</summary>
+    private readonly Planes Input(int block, out int channel)
+    {
+        channel = FirstChannel(block);
+        if (job->ChannelsLast == null)
+        {
+            return job->X;
+        }
+
+        ref readonly AdderShapeNumbers s = ref job->Shape;
+        int rows = place.EndRow - place.FirstRow, cols = place.EndCol - place.FirstCol;
+        nint image = (nint)rows * cols, plane = image * place.Images;
+        for (int i = 0; i < place.Images; i++)
+            for (int row = 0; row < rows; row++)
+            {
+                float* from = job->ChannelsLast + (((nint)(place.Image + i) * s.H + place.FirstRow + row) * s.W + place.FirstCol) * s.C + channel;
+                Transposition.Run(TOps.Lanes, from, s.C, cols, Channels(block), buffers.Gathered + i * image + row * cols, plane);
+            }
+
+        channel = 0;
+        return PartOfPlanes(buffers.Gathered, plane, plane * Channels(block));
+    }
+
+    /// <summary>Planes of which only the part that the tile sees is there.</summary>
+    private readonly Planes PartOfPlanes(float* start, nint plane, nint length)
+    {
+        nint cols = place.EndCol - place.FirstCol, image = cols * (place.EndRow - place.FirstRow);
+        return new((nint)(start - place.FirstRow * cols - place.FirstCol - place.Image * image), image, plane, cols, (nint)start, (nint)(start + length));
+    }
+
+    private readonly void Fill(in Planes from, int channel, int channels, float* patch) =>
+        PlanePatch<TOps, TVec>.Fill(job->Shape, job->Tiling, place, from, channel, channels, buffers.Columns, patch);
 
     private readonly int FirstVector(int part) => (int)((long)vectors * part / parts);
 
@@ -101,6 +135,23 @@ internal unsafe ref struct PlaneForwardTask<TOps, TVec>
                 doubtful = true;
             }
         }
+
+        WriteChannelsLast(Sums(part), 0, filters, runs);
+    }
+
+    /// <summary>Brings outputs of some filters to their places where those are channels-last.</summary>
+    private readonly void WriteChannelsLast(float* outputs, int filter, int count, int runs)
+    {
+        if (job->ChannelsLast == null)
+        {
+            return;
+        }
+
+        for (int i = 0; i < runs; i++)
+        {
+            LaneRun run = buffers.Runs[i];
+            Transposition.Run(TOps.Lanes, outputs + run.Lane, Tile, count, run.Length, job->Y + run.Output + first + filter, job->Shape.O);
+        }
     }
 
     private readonly float* WindowSums(int part) => buffers.WindowSums + FirstVector(part) * TOps.Lanes;
@@ -108,17 +159,13 @@ internal unsafe ref struct PlaneForwardTask<TOps, TVec>
     private readonly void ClearSide() =>
         new Span<float>(buffers.SideSums, place.Images * (place.EndRow - place.FirstRow) * (place.EndCol - place.FirstCol)).Clear();
 
-    /// <summary>The side sums as a plane of which only the part that the tile sees is there.</summary>
-    private readonly Planes SidePlane()
-    {
-        nint cols = place.EndCol - place.FirstCol, image = cols * (place.EndRow - place.FirstRow);
-        return new((nint)(buffers.SideSums - place.FirstRow * cols - place.FirstCol - place.Image * image), image, 0, cols);
-    }
+    private readonly Planes SidePlane() =>
+        PartOfPlanes(buffers.SideSums, 0, (nint)place.Images * (place.EndRow - place.FirstRow) * (place.EndCol - place.FirstCol));
 
     /// <summary>Sums a plane over each output pixel's window.</summary>
     private readonly void SumWindows(in Planes plane, float* to)
     {
-        PlanePatch<TOps, TVec>.Fill(job->Shape, job->Tiling, place, plane, 0, 1, buffers.SidePatch);
+        Fill(plane, 0, 1, buffers.SidePatch);
         for (int part = 0; part < parts; part++)
         {
             int lane = FirstVector(part) * TOps.Lanes;
@@ -139,7 +186,8 @@ internal unsafe ref struct PlaneForwardTask<TOps, TVec>
             ClearSide();
             for (int b = 0; b < tiling.Blocks; b++)
             {
-                PlanePatch<TOps, TVec>.AddShortfall(place, job->X, FirstChannel(b), Channels(b), buffers.SideSums, job->List.Min);
+                Planes input = Input(b, out int channel);
+                PlanePatch<TOps, TVec>.AddShortfall(place, input, channel, Channels(b), buffers.SideSums, job->List.Min);
             }
 
             SumWindows(SidePlane(), buffers.Shortfalls);
@@ -164,7 +212,8 @@ internal unsafe ref struct PlaneForwardTask<TOps, TVec>
             var sumPlain = PlaneTile<TOps, TVec>.For<DistanceForm>(count);
             for (int b = 0; b < tiling.Blocks; b++)
             {
-                PlanePatch<TOps, TVec>.Fill(job->Shape, tiling, place, job->X, FirstChannel(b), Channels(b), buffers.Patch);
+                Planes input = Input(b, out int channel);
+                Fill(input, channel, Channels(b), buffers.Patch);
                 int* start = job->List.Starts + (nint)b * job->Shape.O + first;
                 for (int o = 0; o < filters; o++)
                 {
@@ -182,8 +231,10 @@ internal unsafe ref struct PlaneForwardTask<TOps, TVec>
             {
                 if (doubts[o] != 0)
                 {
+                    float* sums = fast + (nint)o * Tile;
                     PlaneOutput<TOps, TVec>.Write(
-                        job, first + o, fast + (nint)o * Tile, WindowSums(part), count, buffers.Runs, runs, plain + (nint)o * Tile, buffers.Shortfalls + lane);
+                        job, first + o, sums, WindowSums(part), count, buffers.Runs, runs, plain + (nint)o * Tile, buffers.Shortfalls + lane);
+                    WriteChannelsLast(sums, o, 1, runs);
                 }
             }
         }
@@ -209,6 +260,7 @@ internal unsafe ref struct PlaneForwardTask<TOps, TVec>
         ref readonly PlaneTiling tiling = ref job->Tiling;
         ref readonly AdderShapeNumbers s = ref job->Shape;
         int start = FirstVector(part) * TOps.Lanes, end = FirstVector(part + 1) * TOps.Lanes, count = 0;
+        nint step = job->ChannelsLast == null ? 1 : s.O;
         for (int lane = start; lane < end;)
         {
             int row = lane / tiling.Pitch, at = lane % tiling.Pitch, image = at / tiling.Cols, col = at % tiling.Cols;
@@ -221,8 +273,9 @@ internal unsafe ref struct PlaneForwardTask<TOps, TVec>
             int length = Math.Min(end - lane, place.Cols - col);
             if (length > 0)
             {
-                nint output = ((nint)(place.Image + image) * s.O * s.OutH + place.Row + row) * s.OutW + place.Col + col;
-                if (count > 0 && buffers.Runs[count - 1] is var before && before.Lane + before.Length == lane - start && before.Output + before.Length == output)
+                nint imageRows = (place.Image + image) * (step == 1 ? (nint)s.O : 1) * s.OutH;
+                nint output = ((imageRows + place.Row + row) * s.OutW + place.Col + col) * step;
+                if (count > 0 && buffers.Runs[count - 1] is var before && before.Lane + before.Length == lane - start && before.Output + before.Length * step == output)
                 {
                     buffers.Runs[count - 1] = before with { Length = before.Length + length };
                 }

@@ -8,7 +8,7 @@ internal static unsafe class PlaneOutput<TOps, TVec>
     where TVec : struct
 {
     /// <summary>
-    /// Writes one filter's outputs of a part of a tile; false where one is not finite and <paramref name="plain"/> not there to take its place.
+    /// Writes one filter's outputs of a part of a tile, channels-last ones into <paramref name="sums"/>; false where one is not finite and <paramref name="plain"/> not there to take its place.
     /// </summary>
     /// <param name="job">The call.</param>
     /// <param name="o">The filter.</param>
@@ -27,7 +27,7 @@ internal static unsafe class PlaneOutput<TOps, TVec>
         TVec constant = job->Distances ? zero : TOps.Create(-job->List.Constants[o]);
         TVec mean = job->Mean == null ? zero : TOps.Create(job->Mean[o]);
         TVec scale = job->Scale == null ? zero : TOps.Create(job->Scale[o]), shift = job->Shift == null ? zero : TOps.Create(job->Shift[o]);
-        bool whole = count == 1 && runs->Length == vectors * TOps.Lanes;
+        bool inPlace = job->ChannelsLast != null, whole = !inPlace && count == 1 && runs->Length == vectors * TOps.Lanes;
         nint plane = (nint)o * job->Shape.OutH * job->Shape.OutW;
         float* to = whole ? job->Y + runs->Output + plane : sums, residual = whole && job->Residual != null ? job->Residual + runs->Output + plane : null;
         for (int v = 0; v < vectors * TOps.Lanes; v += TOps.Lanes)
@@ -74,7 +74,7 @@ internal static unsafe class PlaneOutput<TOps, TVec>
             TOps.Store(to + v, y);
         }
 
-        for (int i = 0; !whole && i < count; i++)
+        for (int i = 0; !whole && !inPlace && i < count; i++)
         {
             Copy(job, sums + runs[i].Lane, runs[i].Length, runs[i].Output + plane);
         }

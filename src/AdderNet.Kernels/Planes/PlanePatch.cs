@@ -2,11 +2,17 @@ using System.Runtime.CompilerServices;
 
 namespace AdderNet.Kernels;
 
-/// <summary>Planes of one channel each in memory, or in a task's copy of a part of them: where the first one's (0, 0) lies or would lie.</summary>
-internal readonly unsafe record struct Planes(nint Start, nint ImageStride, nint ChannelStride, nint RowStride)
+/// <summary>
+/// Planes of one channel each in memory, or in a task's copy of a part of them: where the first one's (0, 0) lies or would lie, and between
+/// which addresses may be read.
+/// </summary>
+internal readonly unsafe record struct Planes(nint Start, nint ImageStride, nint ChannelStride, nint RowStride, nint Begin, nint End)
 {
     public float* Row(int image, int channel, int row) => (float*)Start + image * ImageStride + channel * ChannelStride + row * RowStride;
 }
+
+/// <summary>What a row of outputs meets at one filter column: the input column of the first output, and which outputs are within the input.</summary>
+internal readonly record struct ColumnRun(int Left, int Before, int Inside);
 
 /// <summary>Where a tile lies: its first image, output row and column; how many of each it has, and input rows and columns it sees that exist.</summary>
 internal readonly struct PlaneTilePlace
@@ -39,81 +45,97 @@ internal static unsafe class PlanePatch<TOps, TVec>
     where TOps : struct, ISimd<TVec>
     where TVec : struct
 {
+    /// <summary>Writes what the rows of a tile meet at each filter column.</summary>
+    public static void FindColumns(in AdderShapeNumbers s, in PlaneTiling tiling, in PlaneTilePlace place, ColumnRun* columns)
+    {
+        for (int j = 0; j < tiling.KernelW; j++)
+        {
+            int left = place.Col * tiling.StrideW + j * tiling.DilationW - s.PaddingW, cols = tiling.Cols;
+            int before = left >= 0 ? 0 : Math.Min(cols, (-left - 1) / tiling.StrideW + 1);
+            int end = left >= s.W ? 0 : Math.Min(cols, (s.W - 1 - left) / tiling.StrideW + 1);
+            columns[j] = new ColumnRun(left, before, Math.Max(0, end - before));
+        }
+    }
+
     /// <summary>Fills the patch with some channels.</summary>
     [MethodImpl(MethodImplOptions.AggressiveOptimization)]
-    public static void Fill(in AdderShapeNumbers s, in PlaneTiling tiling, in PlaneTilePlace place, in Planes from, int channel, int channels, float* patch)
+    public static void Fill(
+        in AdderShapeNumbers s, in PlaneTiling tiling, in PlaneTilePlace place, in Planes from, int channel, int channels, ColumnRun* columns, float* patch)
     {
-        int planeLength = tiling.PatchRows * tiling.Pitch;
+        int planeLength = tiling.PatchRows * tiling.Pitch, cols = tiling.Cols, stride = tiling.StrideW, kernelW = tiling.KernelW;
+        int top = place.Row * tiling.StrideH - s.PaddingH;
+        nint columnStep = (nint)tiling.Phases * planeLength;
         for (int c = 0; c < channels; c++)
-        {
-            float* planes = patch + (nint)c * tiling.ChannelLength;
             for (int phase = 0; phase < tiling.Phases; phase++)
             {
                 // Rows that no tap of this phase reads stay as they are.
-                int last = (tiling.KernelH - 1 - phase) / tiling.Phases * tiling.Phases + phase;
-                int rows = place.Rows + last * tiling.DilationH / tiling.StrideH, top = place.Row * tiling.StrideH - s.PaddingH;
-                for (int r = phase * tiling.DilationH / tiling.StrideH; r < rows; r++)
+                int first = phase * tiling.DilationH / tiling.StrideH, last = (tiling.KernelH - 1 - phase) / tiling.Phases * tiling.Phases + phase;
+                int rows = place.Rows + last * tiling.DilationH / tiling.StrideH;
+                float* to = patch + (nint)c * tiling.ChannelLength + (nint)phase * planeLength + (nint)first * tiling.Pitch;
+                for (int r = first; r < rows; r++, to += tiling.Pitch)
                 {
                     int row = top + tiling.SourceRow(phase, r);
-                    float* to = planes + (nint)phase * planeLength + (nint)r * tiling.Pitch;
-                    for (int j = 0; j < tiling.KernelW; j++, to += (nint)tiling.Phases * planeLength)
+                    bool inside = (uint)row < (uint)s.H;
+                    float* at = to;
+                    if (place.Images * cols != tiling.Pitch || !inside)
                     {
-                        if ((uint)row >= (uint)s.H)
+                        for (int j = 0; j < kernelW; j++, at += columnStep)
                         {
-                            new Span<float>(to, tiling.Pitch).Clear();
-                            continue;
+                            new Span<float>(at, tiling.Pitch).Clear();
                         }
+                    }
 
-                        int left = place.Col * tiling.StrideW + j * tiling.DilationW - s.PaddingW;
-                        for (int i = 0; i < place.Images; i++)
+                    for (int i = 0; inside && i < place.Images; i++)
+                    {
+                        float* source = from.Row(place.Image + i, channel + c, row);
+                        at = to + i * cols;
+                        for (int j = 0; j < kernelW; j++, at += columnStep)
                         {
-                            CopyRow(s.W, tiling, from.Row(place.Image + i, channel + c, row), left, to + i * tiling.Cols);
-                        }
+                            ColumnRun column = columns[j];
+                            float* x = source + column.Left;
+                            if (cols >= TOps.Lanes && stride <= 2 && x >= (float*)from.Begin && x + (nint)cols * stride <= (float*)from.End)
+                            {
+                                // Whole vectors, the last over the one before it, padding and all; what is padding becomes 0 after it.
+                                if (stride == 1)
+                                {
+                                    for (int k = 0; k < cols - TOps.Lanes; k += TOps.Lanes)
+                                    {
+                                        TOps.Store(at + k, TOps.Load(x + k));
+                                    }
 
-                        for (int i = place.Images * tiling.Cols; i < tiling.Pitch; i++)
-                        {
-                            to[i] = 0;
+                                    TOps.Store(at + cols - TOps.Lanes, TOps.Load(x + cols - TOps.Lanes));
+                                }
+                                else
+                                {
+                                    for (int k = 0; k < cols - TOps.Lanes; k += TOps.Lanes)
+                                    {
+                                        TOps.Store(at + k, TOps.LoadEven(x + 2 * k));
+                                    }
+
+                                    TOps.Store(at + cols - TOps.Lanes, TOps.LoadEven(x + 2 * (cols - TOps.Lanes)));
+                                }
+                            }
+                            else
+                            {
+                                for (int k = column.Before; k < column.Before + column.Inside; k++)
+                                {
+                                    at[k] = x[(nint)k * stride];
+                                }
+                            }
+
+                            for (int k = 0; k < column.Before; k++)
+                            {
+                                at[k] = 0;
+                            }
+
+                            for (int k = column.Before + column.Inside; k < cols; k++)
+                            {
+                                at[k] = 0;
+                            }
                         }
                     }
                 }
             }
-        }
-    }
-
-    /// <summary>Copies the inputs that a row of outputs meets at one filter column; zero outside the input.</summary>
-    private static void CopyRow(int width, in PlaneTiling tiling, float* row, int left, float* to)
-    {
-        int stride = tiling.StrideW, cols = tiling.Cols;
-        int before = left >= 0 ? 0 : Math.Min(cols, (-left - 1) / stride + 1);
-        int end = left >= width ? 0 : Math.Min(cols, (width - 1 - left) / stride + 1), inside = Math.Max(0, end - before);
-        for (int i = 0; i < before; i++)
-        {
-            to[i] = 0;
-        }
-
-        for (int i = before + inside; i < cols; i++)
-        {
-            to[i] = 0;
-        }
-
-        float* from = row + left + (nint)before * stride;
-        to += before;
-        if (stride == 1 && inside >= TOps.Lanes)
-        {
-            // The last vector overlaps the one before it.
-            for (int i = 0; i < inside - TOps.Lanes; i += TOps.Lanes)
-            {
-                TOps.Store(to + i, TOps.Load(from + i));
-            }
-
-            TOps.Store(to + inside - TOps.Lanes, TOps.Load(from + inside - TOps.Lanes));
-            return;
-        }
-
-        for (int i = 0; i < inside; i++)
-        {
-            to[i] = from[(nint)i * stride];
-        }
     }
 
     /// <summary>Adds channels of a tile's input to one plane that holds just the part it sees, and returns whether one is below a bound.</summary>
@@ -124,24 +146,48 @@ internal static unsafe class PlanePatch<TOps, TVec>
         TVec smallest = TOps.Create(bound);
         float smallestOne = bound;
         for (int i = 0; i < place.Images; i++)
-            for (int c = 0; c < channels; c++)
+            for (int c = 0; c < channels; c += 4)
             {
+                bool four = channels - c >= 4;
                 float* to = sums + (nint)i * rows * cols;
                 for (int row = place.FirstRow; row < place.EndRow; row++, to += cols)
                 {
-                    float* at = from.Row(place.Image + i, channel + c, row) + place.FirstCol;
-                    int k = 0;
-                    for (; k <= cols - TOps.Lanes; k += TOps.Lanes)
+                    float* x0 = from.Row(place.Image + i, channel + c, row) + place.FirstCol;
+                    if (four)
                     {
-                        TVec x = TOps.Load(at + k);
-                        smallest = TOps.Min(x, smallest);
-                        TOps.Store(to + k, TOps.Add(TOps.Load(to + k), x));
+                        float* x1 = x0 + from.ChannelStride, x2 = x1 + from.ChannelStride, x3 = x2 + from.ChannelStride;
+                        int k = 0;
+                        for (; k <= cols - TOps.Lanes; k += TOps.Lanes)
+                        {
+                            TVec a = TOps.Load(x0 + k), b = TOps.Load(x1 + k), d = TOps.Load(x2 + k), e = TOps.Load(x3 + k);
+                            smallest = TOps.Min(a, TOps.Min(b, TOps.Min(d, TOps.Min(e, smallest))));
+                            TOps.Store(to + k, TOps.Add(TOps.Load(to + k), TOps.Add(TOps.Add(a, b), TOps.Add(d, e))));
+                        }
+
+                        for (; k < cols; k++)
+                        {
+                            smallestOne = Smaller(x0[k], Smaller(x1[k], Smaller(x2[k], Smaller(x3[k], smallestOne))));
+                            to[k] += x0[k] + x1[k] + (x2[k] + x3[k]);
+                        }
+
+                        continue;
                     }
 
-                    for (; k < cols; k++)
+                    for (int d = c; d < channels; d++, x0 += from.ChannelStride)
                     {
-                        smallestOne = at[k] < smallestOne ? at[k] : smallestOne;
-                        to[k] += at[k];
+                        int k = 0;
+                        for (; k <= cols - TOps.Lanes; k += TOps.Lanes)
+                        {
+                            TVec x = TOps.Load(x0 + k);
+                            smallest = TOps.Min(x, smallest);
+                            TOps.Store(to + k, TOps.Add(TOps.Load(to + k), x));
+                        }
+
+                        for (; k < cols; k++)
+                        {
+                            smallestOne = Smaller(x0[k], smallestOne);
+                            to[k] += x0[k];
+                        }
                     }
                 }
             }
@@ -149,6 +195,8 @@ internal static unsafe class PlanePatch<TOps, TVec>
         // A minimum that has become NaN, as Arm's does, counts as below.
         TVec one = TOps.Create(1), below = TOps.SelectLess(smallest, TOps.Create(bound), one, TOps.SelectEqual(smallest, smallest, TOps.Create(0), one));
         return smallestOne < bound || !TOps.AllZero(below);
+
+        static float Smaller(float x, float y) => x < y ? x : y;
     }
 
     /// <summary>Adds how far below a bound each channel of a tile's input is to such a plane; NaN stays NaN.</summary>

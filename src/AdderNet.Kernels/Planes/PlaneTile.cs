@@ -58,18 +58,18 @@ internal static unsafe class PlaneTile<TOps, TVec>
         {
             float* x = (float*)((byte*)patch + tap->Offset);
             TVec w = TForm.Form == TapForm.Input ? zero : TOps.Create(tap->Weight);
-            a0 = Add<TForm>(a0, x, w, one);
-            if (TSize.Vectors > 1) { a1 = Add<TForm>(a1, x + 1 * TOps.Lanes, w, one); }
-            if (TSize.Vectors > 2) { a2 = Add<TForm>(a2, x + 2 * TOps.Lanes, w, one); }
-            if (TSize.Vectors > 3) { a3 = Add<TForm>(a3, x + 3 * TOps.Lanes, w, one); }
-            if (TSize.Vectors > 4) { a4 = Add<TForm>(a4, x + 4 * TOps.Lanes, w, one); }
-            if (TSize.Vectors > 5) { a5 = Add<TForm>(a5, x + 5 * TOps.Lanes, w, one); }
-            if (TSize.Vectors > 6) { a6 = Add<TForm>(a6, x + 6 * TOps.Lanes, w, one); }
-            if (TSize.Vectors > 7) { a7 = Add<TForm>(a7, x + 7 * TOps.Lanes, w, one); }
-            if (TSize.Vectors > 8) { a8 = Add<TForm>(a8, x + 8 * TOps.Lanes, w, one); }
-            if (TSize.Vectors > 9) { a9 = Add<TForm>(a9, x + 9 * TOps.Lanes, w, one); }
-            if (TSize.Vectors > 10) { a10 = Add<TForm>(a10, x + 10 * TOps.Lanes, w, one); }
-            if (TSize.Vectors > 11) { a11 = Add<TForm>(a11, x + 11 * TOps.Lanes, w, one); }
+            a0 = Add<TForm>(a0, x, 0, w, one);
+            if (TSize.Vectors > 1) { a1 = Add<TForm>(a1, x, 1, w, one); }
+            if (TSize.Vectors > 2) { a2 = Add<TForm>(a2, x, 2, w, one); }
+            if (TSize.Vectors > 3) { a3 = Add<TForm>(a3, x, 3, w, one); }
+            if (TSize.Vectors > 4) { a4 = Add<TForm>(a4, x, 4, w, one); }
+            if (TSize.Vectors > 5) { a5 = Add<TForm>(a5, x, 5, w, one); }
+            if (TSize.Vectors > 6) { a6 = Add<TForm>(a6, x, 6, w, one); }
+            if (TSize.Vectors > 7) { a7 = Add<TForm>(a7, x, 7, w, one); }
+            if (TSize.Vectors > 8) { a8 = Add<TForm>(a8, x, 8, w, one); }
+            if (TSize.Vectors > 9) { a9 = Add<TForm>(a9, x, 9, w, one); }
+            if (TSize.Vectors > 10) { a10 = Add<TForm>(a10, x, 10, w, one); }
+            if (TSize.Vectors > 11) { a11 = Add<TForm>(a11, x, 11, w, one); }
         }
 
         if (add)
@@ -122,11 +122,11 @@ internal static unsafe class PlaneTile<TOps, TVec>
 
     /// <summary>Takes the inputs by their address, so that the compiler can make the load part of the minimum.</summary>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
-    private static TVec Add<TForm>(TVec sum, float* x, TVec w, TVec one)
+    private static TVec Add<TForm>(TVec sum, float* x, int vector, TVec w, TVec one)
         where TForm : struct, ITapForm => TForm.Form switch
         {
-            TapForm.Minimum => TOps.Accumulate(sum, TOps.Min(w, TOps.Load(x)), one),
-            TapForm.Input => TOps.Add(sum, TOps.Load(x)),
-            _ => TOps.Add(sum, TOps.Abs(TOps.Sub(TOps.Load(x), w))),
+            TapForm.Minimum => TOps.Accumulate(sum, TOps.Min(w, TOps.Load(x + vector * TOps.Lanes)), one),
+            TapForm.Input => TOps.Add(sum, TOps.Load(x + vector * TOps.Lanes)),
+            _ => TOps.Add(sum, TOps.Abs(TOps.Sub(TOps.Load(x + vector * TOps.Lanes), w))),
         };
 }
