@@ -26,6 +26,7 @@ public static class AdderKernel
         Check(shape, x.Length, y.Length);
         filters.Check(shape);
         Check(shape, epilogue);
+        using Scratch.Lease lease = Scratch.Rent();
         fixed (float* px = x, py = y)
         {
             ForwardKernel.Run(shape, filters.Layout, px, null, filters.Data, py, epilogue);
@@ -50,30 +51,31 @@ public static class AdderKernel
         Check(shape, x.Length, y.Length);
         taps.Check(shape);
         Check(shape, epilogue);
-        workspace?.Enter();
-        try
+        using Scratch.Lease lease = Scratch.Rent(workspace);
+        fixed (float* px = x, py = y)
         {
-            fixed (float* px = x, py = y)
-            {
-                PlaneForwardKernel.Run(shape, taps, px, py, epilogue, workspace);
-            }
-        }
-        finally
-        {
-            workspace?.Leave();
+            PlaneForwardKernel.Run(shape, taps, px, py, epilogue, workspace);
         }
 
         GC.KeepAlive(taps);
     }
 
-    /// <summary>The forward pass in vectors of a given width rather than the processor's best.</summary>
+    /// <summary>The forward pass by a given kernel in vectors of a given width rather than the best of either.</summary>
     internal static unsafe void Forward(
-        AdderShape shape, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, Span<float> y, VectorWidth? width)
+        AdderShape shape, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, Span<float> y, VectorWidth? width, ForwardKernels? kernel = null)
     {
         Check(shape, x.Length, filters.Length, y.Length);
+        using Scratch.Lease lease = Scratch.Rent();
         fixed (float* px = x, pf = filters, py = y)
         {
-            ForwardKernel.Run(shape, new FilterLayout(shape, width ?? VectorWidths.For(shape.GroupO)), px, pf, null, py, default);
+            if ((kernel ?? KernelChoice.Forward(shape, px, pf)) == ForwardKernels.Planes)
+            {
+                PlaneForwardKernel.RunChannelsLast(shape, width ?? VectorWidths.Best, px, pf, 0, py);
+            }
+            else
+            {
+                ForwardKernel.Run(shape, new FilterLayout(shape, width ?? VectorWidths.For(shape.GroupO)), px, pf, null, py, default);
+            }
         }
     }
 
@@ -94,6 +96,7 @@ public static class AdderKernel
     {
         Check(shape, x.Length, filters.Length, gradY.Length);
         Length(gradX.Length, shape.XLength, nameof(gradX));
+        using Scratch.Lease lease = Scratch.Rent();
         fixed (float* px = x, pf = filters, pg = gradY, pd = gradX)
         {
             InputGradientKernel.Run(shape, width ?? VectorWidths.For(shape.GroupC), px, pf, pg, pd);
@@ -129,6 +132,7 @@ public static class AdderKernel
     {
         Check(shape, x.Length, filters.Length, gradY.Length);
         Length(gradFilters.Length, shape.FiltersLength, nameof(gradFilters));
+        using Scratch.Lease lease = Scratch.Rent();
         fixed (float* px = x, pf = filters, pg = gradY, pd = gradFilters)
         {
             WeightGradientKernel.Run(shape, width ?? VectorWidths.Best, sign, px, pf, pg, pd);

@@ -3,8 +3,9 @@ using System.Runtime.InteropServices;
 namespace AdderNet.Kernels;
 
 /// <summary>
-/// A thread's working memory: native, aligned to 64 bytes, kept from call to call so that a call in steady state allocates
-/// nothing, and freed after its thread has ended.
+/// Working memory of kernel calls: native, aligned to 64 bytes, kept from call to call so that a call in steady state allocates nothing.
+/// Worker threads keep their own. A thread that calls rents some for the call: however many threads have ever called, no more is kept than
+/// there are processors.
 /// </summary>
 internal sealed unsafe class Scratch
 {
@@ -16,6 +17,7 @@ internal sealed unsafe class Scratch
     [ThreadStatic]
     private static Scratch? ofCall;
 
+    private static readonly Stack<(Scratch? Task, Scratch? Call)> Kept = new(Environment.ProcessorCount);
     private static long total;
 
     private void* memory;
@@ -25,9 +27,6 @@ internal sealed unsafe class Scratch
 
     /// <summary>Bytes that all threads' scratch holds now.</summary>
     public static long TotalBytes => Volatile.Read(ref total);
-
-    /// <summary>Bytes that the calling thread's scratch holds now.</summary>
-    public static long ThreadBytes => (long)((ofTask?.size ?? 0) + (ofCall?.size ?? 0));
 
     /// <summary>Memory for one task, valid until this thread's next task asks for its own.</summary>
     public static void* ForTask(nint bytes) => (ofTask ??= new Scratch()).Get((nuint)bytes);
@@ -42,11 +41,70 @@ internal sealed unsafe class Scratch
         (ofCall, call) = (call, ofCall);
     }
 
+    /// <summary>Gives the calling thread memory for one call: a workspace's, or some that was kept.</summary>
+    public static Lease Rent(KernelWorkspace? workspace = null)
+    {
+        if (workspace is not null)
+        {
+            workspace.Enter();
+            return new Lease(workspace, null, null);
+        }
+
+        (Scratch? Task, Scratch? Call) rented = default;
+        lock (Kept)
+        {
+            Kept.TryPop(out rented);
+        }
+
+        Exchange(ref rented.Task, ref rented.Call);
+        return new Lease(null, rented.Task, rented.Call);
+    }
+
+    /// <summary>Frees what is kept for the next calls.</summary>
+    public static void FreeKept()
+    {
+        lock (Kept)
+        {
+            while (Kept.TryPop(out (Scratch? Task, Scratch? Call) pair))
+            {
+                pair.Task?.Free();
+                pair.Call?.Free();
+            }
+        }
+    }
+
     /// <summary>Frees what the calling thread holds.</summary>
     public static void FreeThreads()
     {
         ofTask?.Free();
         ofCall?.Free();
+    }
+
+    /// <summary>A call's memory; what the thread had before comes back when the call ends.</summary>
+    public readonly ref struct Lease(KernelWorkspace? workspace, Scratch? taskBefore, Scratch? callBefore)
+    {
+        public void Dispose()
+        {
+            if (workspace is not null)
+            {
+                workspace.Leave();
+                return;
+            }
+
+            Scratch? task = taskBefore, call = callBefore;
+            Exchange(ref task, ref call);
+            lock (Kept)
+            {
+                if (Kept.Count < Environment.ProcessorCount)
+                {
+                    Kept.Push((task, call));
+                    return;
+                }
+            }
+
+            task?.Free();
+            call?.Free();
+        }
     }
 
     /// <summary>So many bytes at least, valid until the next call.</summary>

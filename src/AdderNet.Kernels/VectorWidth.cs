@@ -13,8 +13,12 @@ internal enum VectorWidth
 
 internal static class VectorWidths
 {
+    /// <summary>The widest vectors this processor computes with, or those that <see cref="KernelChoice.Variable"/> says.</summary>
+    /// <exception cref="KernelChoiceException">The variable's value is unknown.</exception>
+    public static VectorWidth Best => KernelChoice.Forced.Width ?? Widest;
+
     /// <summary>The widest vectors this processor computes with.</summary>
-    public static VectorWidth Best { get; } =
+    public static VectorWidth Widest { get; } =
         Vector512.IsHardwareAccelerated ? VectorWidth.Vector512
         : Vector256.IsHardwareAccelerated ? VectorWidth.Vector256
         : Vector128.IsHardwareAccelerated ? VectorWidth.Vector128

@@ -12,6 +12,17 @@ internal static unsafe class WorkerPool
     private static readonly TaskQueue Queue = new();
     private static int busy;
 
+    /// <summary>
+    /// Threads that call kernels from the OpenMP runtime's threads: it makes a team for each and ends it only with its caller, so these are few:
+    /// a model's thread, and one more. Calls of all others share own threads.
+    /// </summary>
+    private const int MostCallers = 2;
+
+    private static int callers;
+
+    [ThreadStatic]
+    private static Caller? caller;
+
     /// <summary>Threads to run tasks on in place of own ones; null for those.</summary>
     public static OpenMPTeam? Team { get; set; }
 
@@ -24,11 +35,28 @@ internal static unsafe class WorkerPool
     {
         int threads = small ? 1 : KernelThreads.Count;
         bool done = Math.Min(threads, count) > 1
-            && (Team is { } team ? TryRun(team, count, threads, task, argument) : Own.TryRun(count, threads, task, argument));
+            && (Team is { } team && IsCaller() ? TryRun(team, count, threads, task, argument) : Own.TryRun(count, threads, task, argument));
         for (int i = 0; !done && i < count; i++)
         {
             task(argument, i);
         }
+    }
+
+    /// <summary>Whether the calling thread is, or may become, one of those that the OpenMP runtime keeps a team for.</summary>
+    private static bool IsCaller()
+    {
+        if (caller is null)
+        {
+            if (Interlocked.Increment(ref callers) > MostCallers)
+            {
+                Interlocked.Decrement(ref callers);
+                return false;
+            }
+
+            caller = new Caller();
+        }
+
+        return true;
     }
 
     private static bool TryRun(OpenMPTeam team, int count, int threads, delegate*<void*, int, void> task, void* argument)
@@ -55,4 +83,10 @@ internal static unsafe class WorkerPool
 
     [UnmanagedCallersOnly]
     private static void Work(void* unused) => Queue.Work();
+
+    /// <summary>A place among the callers, free again once its thread has ended.</summary>
+    private sealed class Caller
+    {
+        ~Caller() => Interlocked.Decrement(ref callers);
+    }
 }

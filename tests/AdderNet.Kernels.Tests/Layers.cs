@@ -5,8 +5,19 @@ namespace AdderNet.Kernels.Tests;
 /// <summary>Random layers and data for them.</summary>
 internal static class Layers
 {
-    /// <summary>Every width, those that the processor must emulate too.</summary>
-    public static TheoryData<string> Widths => [.. Enum.GetNames<VectorWidth>()];
+    /// <summary>Every width, those that the processor must emulate too; just the one that ADDERNET_KERNEL names where it does.</summary>
+    public static TheoryData<string> Widths => KernelChoice.Forced.Width is { } width ? [width.ToString()] : [.. Enum.GetNames<VectorWidth>()];
+
+    /// <summary>Every kernel of the forward pass at every width, by its name in the list that the benchmarks go through, too.</summary>
+    public static TheoryData<string> ForwardKernels =>
+        [.. KernelChoice.Names.Where(n => KernelChoice.Parse(n) is var (w, k) && (KernelChoice.Forced.Width ?? w) == w && (KernelChoice.Forced.Kernel ?? k) == k)];
+
+    /// <summary>The forward pass by a kernel of that list.</summary>
+    public static void Forward(string kernel, AdderShape shape, float[] x, float[] filters, float[] y)
+    {
+        var (width, kind) = KernelChoice.Parse(kernel);
+        AdderKernel.Forward(shape, x, filters, y, width, kind);
+    }
 
     /// <summary>Layers of any kernel, stride, padding, dilation and groups, odd sizes among them; small, so that the plain loops are quick.</summary>
     public static Gen<AdderShape> Shapes { get; } =
@@ -90,13 +101,17 @@ internal static class Layers
         return [.. magnitudes.Select(m => -m)];
     }
 
-    /// <summary>Fails where a value is further from the expected one than a share of the magnitude there, or differs in being NaN or infinite.</summary>
+    /// <summary>
+    /// Fails where a value is further from the expected one than a share of the magnitude there, or differs in being NaN or infinite. A magnitude
+    /// that is not finite counts as the largest float: else anything would pass.
+    /// </summary>
     public static void Close(float[] expected, float[] actual, float[] magnitudes, double tolerance, object what)
     {
         for (int i = 0; i < expected.Length; i++)
         {
+            double magnitude = float.IsFinite(magnitudes[i]) ? magnitudes[i] : float.MaxValue;
             bool close = float.IsFinite(expected[i])
-                ? Math.Abs((double)expected[i] - actual[i]) <= tolerance * magnitudes[i]
+                ? Math.Abs((double)expected[i] - actual[i]) <= tolerance * magnitude
                 : expected[i].Equals(actual[i]);
             Assert.True(close, $"{what}: element {i} is {actual[i]:R} instead of {expected[i]:R} (magnitude {magnitudes[i]})");
         }

@@ -26,14 +26,14 @@ internal static unsafe class PlaneOutput<TOps, TVec>
         TVec zero = TOps.Create(0), two = TOps.Create(2), largest = TOps.Create(float.MaxValue), check = zero;
         TVec constant = job->Distances ? zero : TOps.Create(-job->List.Constants[o]);
         TVec mean = job->Mean == null ? zero : TOps.Create(job->Mean[o]);
-        TVec scale = job->Scale == null ? zero : TOps.Create(job->Scale[o]), shift = job->Shift == null ? zero : TOps.Create(job->Shift[o]);
-        bool inPlace = job->ChannelsLast != null, whole = !inPlace && count == 1 && runs->Length == vectors * TOps.Lanes;
+        TVec scale = job->Scale == null ? TOps.Create(1) : TOps.Create(job->Scale[o]), shift = job->Shift == null ? zero : TOps.Create(job->Shift[o]);
+        bool distances = job->Distances, relu = job->Relu, inPlace = job->ChannelsLast != null, whole = !inPlace && count == 1 && runs->Length == vectors * TOps.Lanes;
         nint plane = (nint)o * job->Shape.OutH * job->Shape.OutW;
         float* to = whole ? job->Y + runs->Output + plane : sums, residual = whole && job->Residual != null ? job->Residual + runs->Output + plane : null;
         for (int v = 0; v < vectors * TOps.Lanes; v += TOps.Lanes)
         {
             TVec y = TOps.Load(sums + v);
-            if (job->Distances)
+            if (distances)
             {
                 y = TOps.Sub(zero, y);
             }
@@ -50,25 +50,11 @@ internal static unsafe class PlaneOutput<TOps, TVec>
                 check = TOps.MulAdd(y, zero, check);
             }
 
-            if (job->Mean != null)
-            {
-                y = TOps.Sub(y, mean);
-            }
-
-            if (job->Scale != null)
-            {
-                y = TOps.Mul(y, scale);
-            }
-
-            if (job->Shift != null)
-            {
-                y = TOps.Add(y, shift);
-            }
-
+            y = TOps.Add(TOps.Mul(TOps.Sub(y, mean), scale), shift);
             if (whole)
             {
                 y = residual == null ? y : TOps.Add(y, TOps.Load(residual + v));
-                y = job->Relu ? TOps.SelectLess(y, zero, zero, y) : y;
+                y = relu ? TOps.SelectLess(y, zero, zero, y) : y;
             }
 
             TOps.Store(to + v, y);

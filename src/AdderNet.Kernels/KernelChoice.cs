@@ -1,0 +1,107 @@
+namespace AdderNet.Kernels;
+
+/// <summary>A kernel of the float32 forward pass.</summary>
+internal enum ForwardKernels
+{
+    /// <summary>Lanes are output channels; every filter element is worked off (<see cref="ForwardKernel"/>).</summary>
+    Dense,
+
+    /// <summary>Lanes are output pixels; filter elements that the inputs' range makes needless are skipped (<see cref="PlaneForwardKernel"/>).</summary>
+    Planes,
+}
+
+/// <summary>
+/// Which kernel computes a layer in channels-last memory, as it is trained: the whole decision, with the measurements behind it. (Planes with
+/// lists that are kept, as inference has them, are called by that name.) The environment variable ADDERNET_KERNEL takes it over:
+/// scalar, vector128, vector256 or vector512 for the vectors' width, dense or planes for the kernel, or both with a hyphen between.
+/// </summary>
+internal static class KernelChoice
+{
+    public const string Variable = "ADDERNET_KERNEL";
+
+    /// <summary>
+    /// Lists cost some 3 cycles a weight and call, and a weight saves a third of a cycle at each 16 pixels: from so many on they cost below 2 %.
+    /// </summary>
+    private const int ManyPixels = 4096;
+
+    /// <summary>
+    /// Every pixel and channel is brought into planes and back, worth the work of some 6 filters. Measured with AVX2, 58 % of taps left, one thread:
+    /// the time of planes over dense is 1.3 with 16 filters, 0.93 to 1.08 with 32 and 64, 0.65 to 0.9 with 128 and 256.
+    /// </summary>
+    private const int ManyFilters = 96;
+
+    /// <summary>Narrower images are brought in and out in pieces too short for whole vectors: 7x7 and 14x14 took 1.07 to 1.3 of the dense time.</summary>
+    private const int WideImages = 16;
+
+    /// <summary>With more taps left than this, skipping does not pay for bringing channels-last memory into planes.</summary>
+    private const double FewTapsLeft = 0.7;
+
+    private static (VectorWidth? Width, ForwardKernels? Kernel)? forced;
+
+    /// <summary>What the environment forces; null where it leaves the choice.</summary>
+    /// <exception cref="KernelChoiceException">The variable's value is unknown.</exception>
+    public static (VectorWidth? Width, ForwardKernels? Kernel) Forced => forced ??= Parse(Environment.GetEnvironmentVariable(Variable));
+
+    /// <summary>Every width and kernel by the names the variable takes, as tests and benchmarks go through them.</summary>
+    public static IReadOnlyList<string> Names { get; } =
+        [.. Enum.GetValues<ForwardKernels>().SelectMany(k => Enum.GetValues<VectorWidth>().Select(w => Name(w, k)))];
+
+    public static string Name(VectorWidth width, ForwardKernels kernel) => $"{kernel}-{width}".ToLowerInvariant();
+
+    /// <summary>The kernel for a layer, its input [N, H, W, C] and its filters.</summary>
+    public static unsafe ForwardKernels Forward(AdderShape s, float* x, float* filters)
+    {
+        if (Forced.Kernel is { } kernel)
+        {
+            return kernel;
+        }
+
+        bool planes = (long)s.N * s.OutH * s.OutW >= ManyPixels && s.GroupO >= ManyFilters && s.OutW >= WideImages
+            && s.StrideW == 1 && s.KernelH * s.KernelW > 1;
+
+        // A few thousand values tell whether a ReLU stands before the layer and how many filter elements are above 0.
+        return planes && Share(filters, s.FiltersLength, false) <= FewTapsLeft && Share(x, s.XLength, true) == 0
+            ? ForwardKernels.Planes
+            : ForwardKernels.Dense;
+    }
+
+    /// <summary>Reads a value of the variable.</summary>
+    /// <exception cref="KernelChoiceException">It is unknown.</exception>
+    public static (VectorWidth? Width, ForwardKernels? Kernel) Parse(string? value)
+    {
+        VectorWidth? width = null;
+        ForwardKernels? kernel = null;
+        foreach (string part in (value ?? "").Split('-', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
+        {
+            if (char.IsAsciiLetter(part[0]) && Enum.TryParse(part, true, out VectorWidth w) && width is null)
+            {
+                width = w;
+            }
+            else if (char.IsAsciiLetter(part[0]) && Enum.TryParse(part, true, out ForwardKernels k) && kernel is null)
+            {
+                kernel = k;
+            }
+            else
+            {
+                throw new KernelChoiceException(
+                    $"{Variable} is '{value}', which names no kernel; use scalar, vector128, vector256 or vector512, dense or planes, or both as in planes-vector128.");
+            }
+        }
+
+        return (width, kernel);
+    }
+
+    /// <summary>The share of some values, evenly picked, that are above 0 or, where <paramref name="below"/>, not at or above it.</summary>
+    private static unsafe double Share(float* values, int count, bool below)
+    {
+        // An odd step meets every channel where their number is a power of two.
+        const int Most = 2048;
+        int step = Math.Max(1, count / Most) | 1, seen = 0, hits = 0;
+        for (long i = 0; i < count; i += step, seen++)
+        {
+            hits += below ? values[i] >= 0 ? 0 : 1 : values[i] > 0 ? 1 : 0;
+        }
+
+        return hits / (double)seen;
+    }
+}
