@@ -20,6 +20,7 @@ internal unsafe struct ByteJob
     // The tiling.
     public int Images, Strips, StripWidth, RowWidth, OutH, OutW, Vectors, Tiles, TileRows, Classes, ColumnLength, ChannelLength;
     public RowClass* Rows;
+    public bool Apart;
 
     // The lists, and the sum of each filter's codes.
     public int Chunks, ChunkChannels, Large, Small;
@@ -90,7 +91,8 @@ internal static unsafe class ByteForward<TOps, TVec>
         int firstPixel = firstVector * TOps.Lanes, row = firstPixel / job->RowWidth;
         int lastPixel = Math.Min(firstPixel + width, job->OutH * job->RowWidth) - 1;
         int runs = FindRuns(job, super, firstPixel, lastPixel, buffers.Runs);
-        byte* patch = buffers.Patch + firstPixel % job->RowWidth;
+        int inRow = firstPixel % job->RowWidth;
+        byte* patch = job->Apart ? buffers.Patch : buffers.Patch + inRow, packed = job->Apart ? buffers.Patch - inRow : buffers.Patch;
         int rows = lastPixel / job->RowWidth - row + 1;
 
         // From this tile's input to the next one's: further down, or in the next images.
@@ -102,7 +104,7 @@ internal static unsafe class ByteForward<TOps, TVec>
             for (int chunk = 0; chunk < job->Chunks; chunk++)
             {
                 int channel = chunk * job->ChunkChannels, channels = Math.Min(job->ChunkChannels, job->C / job->Groups - channel);
-                Pack(job, super, row, rows, ahead, group * (job->C / job->Groups) + channel, channels, buffers.Patch);
+                Pack(job, super, row, rows, ahead, group * (job->C / job->Groups) + channel, channels, packed);
                 bool last = chunk == job->Chunks - 1;
                 int list = job->Chunks * job->O + chunk;
                 byte* boxTotals32 = job->FilterSpills[job->O] == 0 ? null : buffers.BoxTotals32;

@@ -20,7 +20,7 @@ internal sealed unsafe class ByteProgram
     public ByteProgram(AdderShape shape, ReadOnlySpan<byte> codes, int bits, ByteChoice choice)
     {
         (this.shape, this.bits, Choice) = (shape, bits, choice);
-        tiling = new ByteTiling(shape, choice.Lanes, choice.Images, choice.Strips);
+        tiling = new ByteTiling(shape, choice.Lanes, choice.Images, choice.Strips, choice.Apart);
         lists = new ByteTapLists(shape, codes, bits, tiling);
         rows = GC.AllocateArray<RowClass>(tiling.Classes.Length, pinned: true);
         tiling.Classes.CopyTo(rows, 0);
@@ -46,6 +46,7 @@ internal sealed unsafe class ByteProgram
         (job->Classes, job->ColumnLength, job->ChannelLength) = (rows.Length, tiling.ColumnLength, tiling.ChannelLength);
         (job->Chunks, job->ChunkChannels, job->AnySpills) = (lists.Chunks, lists.ChunkChannels, anySpills);
         (job->Large, job->Small) = ByteTapLists.GroupSizes(bits);
+        job->Apart = tiling.Apart;
         job->Rows = Address(rows);
         job->Taps = Address(lists.Taps);
         job->Pieces = Address(lists.Pieces);

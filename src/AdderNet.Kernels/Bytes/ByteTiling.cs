@@ -16,8 +16,9 @@ internal readonly record struct RowClass(int Origin, int Rows, int Start);
 ///     then the next channel
 /// </code>
 /// So each tap finds the whole tile's inputs one behind the other, from one offset, whatever kernel, stride, padding and dilation are.
-/// Rows are taken with the layer's stride; the filter's rows that meet the same ones (stride 1: all) share them, and a dilation larger
-/// than the tile gives each its own.
+/// Rows are taken with the layer's stride. The filter's rows that meet the same ones (stride 1: all) share them, but a dilation larger
+/// than the tile gives each its own, as does a tiling that keeps rows apart: shared rows start at multiples of <see cref="RowWidth"/>, which
+/// may lie across cache lines; rows apart start with the tile's first pixel, on a cache line.
 /// </remarks>
 internal sealed class ByteTiling
 {
@@ -27,9 +28,10 @@ internal sealed class ByteTiling
     /// <param name="lanes">Bytes in a vector.</param>
     /// <param name="images">Images that stand side by side.</param>
     /// <param name="strips">Strips that an image is cut into; 1 where several images stand side by side.</param>
-    public ByteTiling(AdderShape shape, int lanes, int images, int strips)
+    /// <param name="apart">Whether each row of the filter has rows of its own in the patch.</param>
+    public ByteTiling(AdderShape shape, int lanes, int images, int strips, bool apart)
     {
-        (Images, OutH, OutW) = (images, shape.OutH, shape.OutW);
+        (Images, Apart, OutH, OutW) = (images, apart, shape.OutH, shape.OutW);
         StripWidth = (shape.OutW - 1) / strips + 1;
         Strips = (shape.OutW - 1) / StripWidth + 1;
         RowWidth = images * StripWidth;
@@ -43,6 +45,8 @@ internal sealed class ByteTiling
             TileRows = Math.Max(TileRows, last - first + 1);
         }
 
+        // Rows apart: what comes before the tile's first pixel in its row goes before them.
+        int lead = apart && Enumerable.Range(0, Tiles).Any(t => FirstVector(t) * lanes % RowWidth != 0) ? RowWidth : 0;
         rowClass = new int[shape.KernelH];
         rowOffset = new int[shape.KernelH];
         List<RowClass> classes = [];
@@ -56,13 +60,14 @@ internal sealed class ByteTiling
             }
 
             int first = rows[0] * shape.DilationH, extent = TileRows + (rows[^1] * shape.DilationH - first) / shape.StrideH;
-            bool shared = extent <= rows.Length * TileRows;
+            bool shared = !apart && extent <= rows.Length * TileRows;
             foreach (int i in rows)
             {
                 if (!shared || i == rows[0])
                 {
+                    at = apart ? (at + lead + lanes - 1) / lanes * lanes : at;
                     classes.Add(new RowClass(i * shape.DilationH, shared ? extent : TileRows, at));
-                    at += classes[^1].Rows * RowWidth;
+                    at += apart ? TileVectors * lanes : classes[^1].Rows * RowWidth;
                 }
 
                 rowClass[i] = classes.Count - 1;
@@ -80,6 +85,9 @@ internal sealed class ByteTiling
 
     /// <summary>Images side by side.</summary>
     public int Images { get; }
+
+    /// <summary>Whether each row of the filter has rows of its own, which start with the tile's first pixel.</summary>
+    public bool Apart { get; }
 
     /// <summary>Strips of an image, and columns of each.</summary>
     public int Strips { get; }

@@ -36,14 +36,15 @@ internal sealed class ByteCase
 
     public Requantization Requantization { get; }
 
-    /// <summary>Any layer, in vectors of so many bytes, with images side by side or strips as chance will have it.</summary>
+    /// <summary>Any layer, in vectors of so many bytes, with images side by side or strips, rows shared or apart, as chance will have it.</summary>
     public static Gen<(AdderShape Shape, int Bits, int Seed, ByteChoice Choice)> Any(int lanes) =>
         from shape in Layers.Shapes
         from bits in Gen.Int[4, 8]
         from seed in Gen.Int
         from images in Gen.Int[1, 4]
         from strips in Gen.Int[1, 3]
-        select (shape, bits, seed, new ByteChoice(lanes, images, images > 1 ? 1 : Math.Min(strips, shape.OutW)));
+        from apart in Gen.Bool
+        select (shape, bits, seed, new ByteChoice(lanes, images, images > 1 ? 1 : Math.Min(strips, shape.OutW), apart));
 
     public ByteLayer Layer() => new(Shape, Filters, Bits, Requantization);
 
