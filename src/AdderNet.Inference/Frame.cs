@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using AdderNet.Inference.Steps;
 using AdderNet.Kernels;
+using AdderNet.Kernels.Bytes;
 
 namespace AdderNet.Inference;
 
@@ -12,6 +13,7 @@ internal sealed unsafe class Frame : IDisposable
     private float* input;
     private int capacity;
     private float[] extra = [];
+    private int[] integers = [], codes = [];
 
     public Frame(Plan plan, int threads)
     {
@@ -71,21 +73,84 @@ internal sealed unsafe class Frame : IDisposable
         ? new Span<float>(input, Images * value.Shape.Count)
         : new Span<float>(memory + plan.Offsets[value.Number] * capacity, Images * value.Shape.Count);
 
-    /// <summary>Memory for what a step needs beside its output, valid until the next step.</summary>
-    public Span<float> Extra(int length)
+    /// <summary>The images in flight of a value in bytes.</summary>
+    public BytePlanes Planes(Value value) => new(
+        new Span<byte>(memory + plan.Offsets[value.Number] * capacity, checked((int)value.Layout.Length(Images))), Images, value.Layout);
+
+    /// <summary>The same to be written: what was there before may have been another value, so that the border has to be made 0 again.</summary>
+    public BytePlanes Cleared(Value value)
     {
-        if (extra.Length < length)
+        BytePlanes planes = Planes(value);
+        if (value.Border > 0)
         {
-            extra = GC.AllocateUninitializedArray<float>(length);
+            planes.Memory.Clear();
         }
 
-        return extra.AsSpan(0, length);
+        return planes;
     }
+
+    /// <summary>The codes of a value one by one, [n, C, H, W]; those in bytes are copied, valid until the next call.</summary>
+    public ReadOnlySpan<int> Codes(Value value)
+    {
+        int length = Images * value.Shape.Count;
+        if (!value.IsBytes)
+        {
+            return MemoryMarshal.Cast<float, int>(Of(value));
+        }
+
+        Span<int> to = Room(ref codes, length);
+        BytePlanes planes = Planes(value);
+        for (int row = 0, at = 0; at < length; row++)
+        {
+            foreach (byte code in value.Row(planes, row))
+            {
+                to[at++] = code;
+            }
+        }
+
+        return to;
+    }
+
+    /// <summary>Writes the codes of a value, [n, C, H, W].</summary>
+    public void Store(Value value, ReadOnlySpan<int> from)
+    {
+        if (!value.IsBytes)
+        {
+            from.CopyTo(MemoryMarshal.Cast<float, int>(Of(value)));
+            return;
+        }
+
+        BytePlanes planes = Cleared(value);
+        for (int row = 0, at = 0; at < from.Length; row++)
+        {
+            Span<byte> to = value.Row(planes, row);
+            for (int i = 0; i < to.Length; i++)
+            {
+                to[i] = (byte)from[at++];
+            }
+        }
+    }
+
+    /// <summary>Memory for integers that a step needs beside its output, valid until the next step.</summary>
+    public Span<int> Integers(int length) => Room(ref integers, length);
+
+    /// <summary>Memory for what a step needs beside its output, valid until the next step.</summary>
+    public Span<float> Extra(int length) => Room(ref extra, length);
 
     public void Dispose()
     {
         Workspace.Dispose();
         Free();
+    }
+
+    private static Span<T> Room<T>(ref T[] room, int length)
+    {
+        if (room.Length < length)
+        {
+            room = GC.AllocateUninitializedArray<T>(length);
+        }
+
+        return room.AsSpan(0, length);
     }
 
     private void Free()

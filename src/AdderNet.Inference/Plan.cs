@@ -1,5 +1,6 @@
 using AdderNet.Graph;
 using AdderNet.Inference.Steps;
+using AdderNet.Kernels.Bytes;
 
 namespace AdderNet.Inference;
 
@@ -22,13 +23,14 @@ internal sealed class Plan
         foreach (GraphNode node in fused.Nodes)
         {
             Value[] inputs = [.. node.Inputs.Select(name => values[name])];
-            if (node is FlattenNode)
+            int border = Border(fused, node);
+            if (node is FlattenNode && inputs[0].Border == 0)
             {
                 values[node.Name] = inputs[0] with { Shape = node.Shape }; // The same memory under another shape.
                 continue;
             }
 
-            Value value = new(values.Count, node.Shape, NeverNegative(node, inputs));
+            Value value = new(values.Count, node.Shape, NeverNegative(node, inputs), node.Grid, border);
             values[node.Name] = value;
             if (node is not InputNode)
             {
@@ -39,6 +41,11 @@ internal sealed class Plan
         Steps = [.. steps];
         Input = values[input.Name];
         Outputs = [.. fused.Outputs.Select(o => values[o.Node])];
+        if (fused.Outputs.FirstOrDefault(o => fused[o.Node].Grid is not null) is { } codes)
+        {
+            throw new InferenceException($"The output '{codes.Name}' has integer codes; put a dequantization behind it.");
+        }
+
         (Offsets, FrameLength) = Place(values.Values, out long all);
         Memory = new EngineMemory(steps.Sum(s => s.WeightBytes), all, FrameLength);
     }
@@ -97,15 +104,48 @@ internal sealed class Plan
         _ => inputs.All(input => input.NotNegative), // Sums, products, pooling, and other arrangements of the same values.
     };
 
+    /// <summary>Zeros around the planes of a node's codes: the largest padding of the adder layers that read them.</summary>
+    private static int Border(NetworkGraph graph, GraphNode node) => node.Grid is not { CodeBytes: 1 }
+        ? 0
+        : graph.Nodes.Where(reader => reader.Inputs.Contains(node.Name)).Select(reader => reader switch
+        {
+            QuantizedAdderNode layer when layer.Inputs[0] == node.Name => Math.Max(layer.Window.PaddingH, layer.Window.PaddingW),
+            // So that it can go through memory as it lies.
+            RequantizeNode => Border(graph, reader),
+            _ => 0,
+        }).DefaultIfEmpty().Max();
+
     private static long Aligned(long bytes) => (bytes + Alignment - 1) / Alignment * Alignment;
 }
 
-/// <summary>What one step gives and others read: float32 planes [C, H, W], an image after another.</summary>
+/// <summary>
+/// What one step gives and others read, an image after another: float32 planes [C, H, W]; codes of up to 8 bits as bytes in planes with a
+/// border, those of more bits as 32-bit integers.
+/// </summary>
 /// <param name="Number">Which, counted through the network; values that share memory have the same.</param>
 /// <param name="Shape">Its size for an image.</param>
 /// <param name="NotNegative">Whether no element can be below 0, so that filter elements below 0 need no work.</param>
-internal sealed record Value(int Number, FeatureShape Shape, bool NotNegative)
+/// <param name="Grid">What its codes stand for; null for float32 values.</param>
+/// <param name="Border">Zeros around its planes, where they are bytes.</param>
+internal sealed record Value(int Number, FeatureShape Shape, bool NotNegative, Grid? Grid = null, int Border = 0)
 {
+    /// <summary>Whether it is kept in bytes.</summary>
+    public bool IsBytes => Grid is { CodeBytes: 1 };
+
+    /// <summary>Where its bytes lie.</summary>
+    public ByteLayout Layout => new(Shape.Channels, Shape.Height, Shape.Width, Border);
+
+    /// <summary>Rows of all planes of an image.</summary>
+    public int Rows => Shape.Channels * Shape.Height;
+
     /// <summary>Bytes for an image.</summary>
-    public long Bytes => (long)sizeof(float) * Shape.Count;
+    public long Bytes => IsBytes ? Layout.Length(1) : (long)sizeof(float) * Shape.Count;
+
+    /// <summary>A row, counted through all planes of all images.</summary>
+    public Span<byte> Row(BytePlanes planes, int row)
+    {
+        ByteLayout layout = planes.Layout;
+        long at = row / Rows * layout.ImageLength + layout.Offset(row / layout.Height % layout.Channels, row % layout.Height, 0);
+        return planes.Memory.Slice((int)at, layout.Width);
+    }
 }

@@ -73,15 +73,18 @@ internal sealed class Finish
 internal static class Shapes
 {
     public static AdderShape Of(FilterNode layer, FeatureShape input, int images) =>
-        new(images, input.Channels, input.Height, input.Width, layer.Shape.Channels, layer.Window.KernelH, layer.Window.KernelW)
+        Of(layer.Window, layer.Groups, input, layer.Shape.Channels, images);
+
+    public static AdderShape Of(WindowGeometry window, int groups, FeatureShape input, int outputs, int images) =>
+        new(images, input.Channels, input.Height, input.Width, outputs, window.KernelH, window.KernelW)
         {
-            StrideH = layer.Window.StrideH,
-            StrideW = layer.Window.StrideW,
-            PaddingH = layer.Window.PaddingH,
-            PaddingW = layer.Window.PaddingW,
-            DilationH = layer.Window.DilationH,
-            DilationW = layer.Window.DilationW,
-            Groups = layer.Groups,
+            StrideH = window.StrideH,
+            StrideW = window.StrideW,
+            PaddingH = window.PaddingH,
+            PaddingW = window.PaddingW,
+            DilationH = window.DilationH,
+            DilationW = window.DilationW,
+            Groups = groups,
         };
 }
 

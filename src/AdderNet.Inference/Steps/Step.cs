@@ -21,6 +21,16 @@ internal abstract class Step(Value[] inputs, Value output)
     /// <exception cref="InferenceException">The engine does not know the node.</exception>
     public static Step Of(GraphNode node, Value[] inputs, Value output) => node switch
     {
+        QuantizeNode => new QuantizeStep(node.Grid!, inputs, output),
+        DequantizeNode dequantize => new DequantizeStep(dequantize.InputGrid, inputs, output),
+        RequantizeNode requantize => new RequantizeStep(requantize, inputs, output),
+        QuantizedAdderNode adder => new QuantizedAdderStep(adder, inputs, output),
+        QuantizedConvolutionNode convolution => new QuantizedConvolutionStep(convolution, inputs, output),
+        GlobalSumNode => new GlobalSumStep(inputs, output),
+        MaxPoolNode pool when output.IsBytes => new CodeMaxPoolStep(pool.Window, inputs, output),
+        FlattenNode when output.IsBytes => new CodeFlattenStep(inputs, output),
+        { Grid: not null } => throw new InferenceException(
+            $"The engine can't run the node '{node.Name}', a {node.GetType().Name}, on integer codes{(output.IsBytes ? "" : $" of {node.Grid.Bits} bits")}."),
         AdderNode adder => new AdderStep(adder, inputs, output),
         ConvolutionNode convolution => new ConvolutionStep(convolution, convolution.Filters.ToFloats(), inputs, output),
         BinaryConvolutionNode binary => new BinaryConvolutionStep(binary, inputs, output),

@@ -1,0 +1,238 @@
+using System.Numerics;
+using AdderNet.Graph;
+using AdderNet.Kernels;
+using AdderNet.Kernels.Bytes;
+
+namespace AdderNet.Inference.Steps;
+
+/// <summary>An epilogue in arrays.</summary>
+internal sealed class IntegerFinish(IntegerEpilogue epilogue, Grid output)
+{
+    private readonly int[] multiplier = epilogue.Multiplier.ToInt32s(), shift = epilogue.Shift.ToInt32s();
+    private readonly int[]? residualMultiplier = epilogue.ResidualMultiplier?.ToInt32s();
+    private readonly long[] offset = epilogue.Offset.ToInt64s();
+
+    public long Bytes => (long)multiplier.Length * (4 + 8 + 4) + 4L * (residualMultiplier?.Length ?? 0);
+
+    public Requantization ToRequantization() => new(output.Top, multiplier, offset, shift, residualMultiplier);
+
+    /// <summary>The same for sums between -largest and largest, in the kernels' form.</summary>
+    public ByteChannel Channel(Requantization requantization, int o, int largest)
+    {
+        // The kernels' sums are 0 at most: Y = (Y - largest) + largest.
+        Requantization moved = new(
+            requantization.Top, multiplier.AsSpan(o, 1), [offset[o] + (long)largest * multiplier[o]], shift.AsSpan(o, 1),
+            residualMultiplier is null ? [] : residualMultiplier.AsSpan(o, 1));
+        return new ByteChannel(moved, 0, -2L * largest, largest);
+    }
+
+    /// <summary>The code of a sum of channel o, where nothing is added.</summary>
+    public int Code(int sum, int o) => IntegerEpilogue.Code(sum, multiplier[o], offset[o], shift[o], output.Top);
+
+    /// <summary>Sums [n, O, H, W] to codes in place.</summary>
+    public void Apply(Span<int> sums, int pixels, ReadOnlySpan<int> residual)
+    {
+        for (int i = 0; i < sums.Length; i++)
+        {
+            int o = i / pixels % multiplier.Length;
+            long added = residualMultiplier is null ? 0 : (long)residual[i] * residualMultiplier[o];
+            sums[i] = IntegerEpilogue.Code(sums[i], multiplier[o], offset[o], shift[o], output.Top, added);
+        }
+    }
+}
+
+/// <summary>An adder layer on codes.</summary>
+internal sealed class QuantizedAdderStep : Step
+{
+    private readonly ByteLayer layer;
+    private readonly IntegerFinish finish;
+    private readonly bool bytes, addsResidual;
+
+    public QuantizedAdderStep(QuantizedAdderNode node, Value[] inputs, Value output)
+        : base(inputs, output)
+    {
+        finish = new IntegerFinish(node.Epilogue, node.Grid!);
+        addsResidual = node.Epilogue.AddsResidual;
+        bytes = output.IsBytes && (!addsResidual || inputs[1].IsBytes);
+        layer = new ByteLayer(
+            Shapes.Of(node.Window, node.Groups, inputs[0].Shape, node.Shape.Channels, 1), node.Filters.Data.Span, node.InputGrid.Bits,
+            bytes ? finish.ToRequantization() : null);
+        WeightBytes = node.Filters.Count + finish.Bytes;
+    }
+
+    public override long WeightBytes { get; }
+
+    public override void Run(Frame frame)
+    {
+        BytePlanes x = frame.Planes(Inputs[0]);
+        if (bytes)
+        {
+            layer.Forward(x, frame.Cleared(Output), addsResidual ? frame.Planes(Inputs[1]) : default(BytePlanes), frame.Workspace);
+            return;
+        }
+
+        Span<int> sums = frame.Integers(frame.Images * Output.Shape.Count);
+        layer.Forward(x, sums, frame.Workspace);
+        finish.Apply(sums, Output.Shape.Pixels, addsResidual ? frame.Codes(Inputs[1]) : []);
+        frame.Store(Output, sums);
+    }
+}
+
+/// <summary>
+/// A convolution on codes. Where all its sums are below 2^24, the float32 kernel gives them exactly, as sums of whole numbers; else they are
+/// taken in integers one by one, as behind a global sum, where there is little to compute.
+/// </summary>
+internal sealed class QuantizedConvolutionStep : Step
+{
+    private const int ExactInFloat32 = 1 << 24;
+
+    private readonly QuantizedConvolutionNode node;
+    private readonly AdderShape one;
+    private readonly PackedConvolution? packed;
+    private readonly int[] filters = [];
+    private readonly IntegerFinish finish;
+    private readonly ByteChannel[] channels = [];
+    private AdderShape? latest;
+
+    public QuantizedConvolutionStep(QuantizedConvolutionNode node, Value[] inputs, Value output)
+        : base(inputs, output)
+    {
+        this.node = node;
+        one = Shapes.Of(node.Window, node.Groups, inputs[0].Shape, node.Shape.Channels, 1);
+        finish = new IntegerFinish(node.Epilogue, node.Grid!);
+        long largest = node.LargestSum;
+        if (largest < ExactInFloat32)
+        {
+            packed = new PackedConvolution(one, node.Filters.ToFloats());
+        }
+        else
+        {
+            filters = node.Filters.ToInt32s();
+        }
+
+        if (packed is not null && output.IsBytes && !node.Epilogue.AddsResidual)
+        {
+            Requantization requantization = finish.ToRequantization();
+            channels = [.. Enumerable.Range(0, node.Shape.Channels).Select(o => finish.Channel(requantization, o, (int)largest))];
+        }
+    }
+
+    public override long WeightBytes => (packed?.Bytes ?? sizeof(int) * filters.Length) + finish.Bytes;
+
+    public override void Run(Frame frame)
+    {
+        ReadOnlySpan<int> codes = frame.Codes(Inputs[0]);
+        Span<int> sums = frame.Integers(frame.Images * Output.Shape.Count);
+        if (packed is not null)
+        {
+            Span<float> both = frame.Extra(codes.Length + sums.Length), x = both[..codes.Length], y = both[codes.Length..];
+            for (int i = 0; i < x.Length; i++)
+            {
+                x[i] = codes[i] - node.InputGrid.Zero;
+            }
+
+            ConvolutionKernel.Forward(Shape(frame.Images), x, packed, y, default, frame.Workspace);
+            for (int i = 0; i < sums.Length; i++)
+            {
+                sums[i] = (int)y[i];
+            }
+
+            if (channels.Length > 0)
+            {
+                StoreBytes(sums, frame.Cleared(Output));
+                return;
+            }
+        }
+        else
+        {
+            Sum(codes, sums, frame.Images);
+        }
+
+        // Codes of the residual would be where those of the input were, which are no longer needed.
+        finish.Apply(sums, Output.Shape.Pixels, node.Epilogue.AddsResidual ? frame.Codes(Inputs[1]) : []);
+        frame.Store(Output, sums);
+    }
+
+    private AdderShape Shape(int images)
+    {
+        AdderShape? known = Volatile.Read(ref latest);
+        if (known?.N != images)
+        {
+            Volatile.Write(ref latest, known = one with { N = images });
+        }
+
+        return known;
+    }
+
+    private void StoreBytes(ReadOnlySpan<int> sums, BytePlanes y)
+    {
+        int top = node.Grid!.Top, width = Output.Shape.Width;
+        for (int row = 0; row * width < sums.Length; row++)
+        {
+            int o = row / Output.Shape.Height % channels.Length, i = 0;
+            ref readonly ByteChannel c = ref channels[o];
+            ReadOnlySpan<int> from = sums.Slice(row * width, width);
+            Span<byte> to = Output.Row(y, row);
+            if (c.Fast)
+            {
+                for (; i <= width - Vector<byte>.Count; i += Vector<byte>.Count)
+                {
+                    Vector.Narrow(
+                        Vector.Narrow(Code(from, i, c, top), Code(from, i + Vector<int>.Count, c, top)),
+                        Vector.Narrow(Code(from, i + 2 * Vector<int>.Count, c, top), Code(from, i + 3 * Vector<int>.Count, c, top)))
+                        .As<sbyte, byte>().CopyTo(to[i..]);
+                }
+            }
+
+            for (; i < width; i++)
+            {
+                to[i] = (byte)finish.Code(from[i], o);
+            }
+        }
+    }
+
+    private static Vector<int> Code(ReadOnlySpan<int> sums, int at, in ByteChannel c, int top)
+    {
+        Vector<int> inside = Vector.Min(Vector.Max(new Vector<int>(sums[at..]), new Vector<int>(c.Low)), new Vector<int>(c.High));
+        Vector<int> code = Vector.ShiftRightArithmetic(inside * c.Multiplier + new Vector<int>(c.SmallOffset), c.Shift);
+        return Vector.Min(Vector.Max(code, Vector<int>.Zero), new Vector<int>(top));
+    }
+
+    private void Sum(ReadOnlySpan<int> codes, Span<int> sums, int images)
+    {
+        WindowGeometry w = node.Window;
+        FeatureShape from = Inputs[0].Shape, to = Output.Shape;
+        int channels = from.Channels / node.Groups, perGroup = to.Channels / node.Groups, at = 0;
+        for (int image = 0; image < images; image++)
+        {
+            for (int o = 0; o < to.Channels; o++)
+            {
+                for (int row = 0; row < to.Height; row++)
+                {
+                    for (int column = 0; column < to.Width; column++)
+                    {
+                        int k = o * node.SumLength, sum = 0;
+                        for (int c = 0; c < channels; c++)
+                        {
+                            int plane = (image * from.Channels + o / perGroup * channels + c) * from.Pixels;
+                            for (int i = 0; i < w.KernelH; i++)
+                            {
+                                int r = row * w.StrideH - w.PaddingH + i * w.DilationH;
+                                for (int j = 0; j < w.KernelW; j++, k++)
+                                {
+                                    int s = column * w.StrideW - w.PaddingW + j * w.DilationW;
+                                    if ((uint)r < (uint)from.Height && (uint)s < (uint)from.Width)
+                                    {
+                                        sum += (codes[plane + r * from.Width + s] - node.InputGrid.Zero) * filters[k];
+                                    }
+                                }
+                            }
+                        }
+
+                        sums[at++] = sum;
+                    }
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,118 @@
+using AdderNet.Checkpoints;
+using AdderNet.Graph;
+
+namespace AdderNet.Inference.Tests;
+
+public class QuantizerTests
+{
+    private static readonly NetworkGraph ResNet = Networks.ResNet20(8);
+
+    [Theory]
+    [InlineData(4)]
+    [InlineData(5)]
+    [InlineData(6)]
+    [InlineData(7)]
+    [InlineData(8)]
+    public void A_residual_network_gives_nearly_the_same_in_few_bits_and_the_engine_gives_the_integers_of_the_plain_loops(int bits)
+    {
+        float[] images = Graphs.Values(new Random(bits), 16 * 192);
+        QuantizedNetwork quantized = Quantizer.Quantize(ResNet, images, bits);
+
+        using Engine exact = new(ResNet), engine = new(quantized.Graph);
+        float[] three = images[..(3 * 192)], scores = engine.Run(three);
+
+        Assert.Equal(Networks.Reference(quantized.Graph, three), scores);
+        // Random weights are harder than trained ones: the network's answers are noise, too.
+        Assert.InRange(Correlation(exact.Run(images), engine.Run(images)), bits switch { 4 => 0.6, 5 => 0.85, 6 => 0.95, _ => 0.98 }, 1);
+        Assert.Equal(22, quantized.Layers.Count);
+        Assert.All(quantized.Layers.Where(l => quantized.Graph[l.Name] is QuantizedAdderNode), l => Assert.Equal(bits, l.Bits));
+    }
+
+    [Fact]
+    public void What_a_layer_before_and_behind_poolings_and_fully_connected_layers_gives_is_exact_too()
+    {
+        Random random = new(3);
+        NetworkGraph graph = new(
+            [
+                InputNode.Of("image", new FeatureShape(1, 20, 20)),
+                Graphs.Convolution(random, "conv1", "image", 1, 6, kernel: 5),
+                new ReluNode { Name = "relu1", Inputs = ["conv1"] },
+                new MaxPoolNode { Name = "pool1", Inputs = ["relu1"], Window = new WindowGeometry(3, 3, 2, 2, 1, 1) },
+                Graphs.Adder(random, "conv2", "pool1", 6, 12, kernel: 3, padding: 1, groups: 2, bias: true),
+                Graphs.Norm(random, "bn2", "conv2", 12) with { RunningMean = Constant(-30, 12), RunningVariance = Constant(40, 12) },
+                new ReluNode { Name = "relu2", Inputs = ["bn2"] },
+                new MaxPoolNode { Name = "pool2", Inputs = ["relu2"], Window = new WindowGeometry(2, 2, 2, 2) },
+                new FlattenNode { Name = "flatten", Inputs = ["pool2"] },
+                new LinearNode { Name = "embedding", Inputs = ["flatten"], Weight = Graphs.Tensor(random, 2, 192), Bias = Graphs.Tensor(random, 2) },
+                new LinearNode { Name = "fc", Inputs = ["embedding"], Weight = Graphs.Tensor(random, 4, 2) },
+            ],
+            [new GraphOutput("scores", "fc"), new GraphOutput("features", "embedding")]);
+        float[] images = Graphs.Values(random, 20 * 400);
+
+        QuantizedNetwork quantized = Quantizer.Quantize(graph, images, 6);
+
+        using Engine exact = new(graph), engine = new(quantized.Graph);
+        Assert.Equal(Networks.Reference(quantized.Graph, images[..2000]), engine.Run(images[..2000]));
+        Assert.InRange(Correlation(exact.Run(images), engine.Run(images)), 0.97, 1);
+        Assert.Equal(graph.Outputs.Select(o => o.Name), quantized.Graph.Outputs.Select(o => o.Name));
+    }
+
+    [Fact]
+    public void A_quantized_network_survives_its_file_and_knows_no_floating_point_between_input_and_scores()
+    {
+        NetworkGraph graph = Quantizer.Quantize(ResNet, Graphs.Values(new Random(1), 8 * 192), 5).Graph;
+        using MemoryStream stream = new();
+        graph.Save(stream);
+        stream.Position = 0;
+
+        NetworkGraph read = GraphFile.Load(stream);
+
+        using Engine before = new(graph), after = new(read);
+        float[] images = Graphs.Values(new Random(2), 3 * 192);
+        Assert.Equal(before.Run(images), after.Run(images));
+        Assert.All(graph.Nodes.SelectMany(n => n.Tensors), t => Assert.NotEqual(TensorDtype.F32, t.Value.Dtype));
+        Assert.Equal(["image", graph.Outputs[0].Node], graph.Nodes.Where(n => n.Grid is null).Select(n => n.Name));
+    }
+
+    [Fact]
+    public void A_call_allocates_nothing_after_the_first()
+    {
+        using Engine engine = new(Quantizer.Quantize(ResNet, Graphs.Values(new Random(1), 8 * 192), 6).Graph, threads: 1);
+        float[] images = Graphs.Values(new Random(2), 4 * 192), scores = new float[40];
+        engine.Run(images, scores);
+        long before = GC.GetAllocatedBytesForCurrentThread();
+
+        engine.Run(images, scores);
+
+        Assert.Equal(before, GC.GetAllocatedBytesForCurrentThread());
+    }
+
+    [Fact]
+    public void What_cannot_be_quantized_is_told_in_a_sentence()
+    {
+        float[] image = new float[192];
+        InputNode input = InputNode.Of("x", new FeatureShape(3, 8, 8));
+        Random random = new(1);
+
+        Assert.Contains("4 to 8 bits, not 3", Refused(ResNet, image, 3));
+        Assert.Contains("no calibration images", Refused(ResNet, []));
+        Assert.Contains("193 values", Refused(ResNet, new float[193]));
+        Assert.Contains("no adder layer", Refused(Networks.Of(input.Shape, Graphs.Convolution(random, "y", "x", 3, 2)), image));
+        Assert.Contains("needs a ReLU before it", Refused(Networks.Of(input.Shape, Graphs.Adder(random, "y", "x", 3, 2)), image));
+        Assert.Contains("cannot be quantized: a Sigmoid has no integer form", Refused(new NetworkGraph(
+            [input, Graphs.Convolution(random, "c", "x", 3, 2), new SigmoidNode { Name = "y", Inputs = ["c"] },
+             Graphs.Adder(random, "a", "y", 2, 2)], [new GraphOutput("y", "a")]), image));
+        Assert.Contains("quantized already", Refused(Quantizer.Quantize(ResNet, Graphs.Values(random, 8 * 192)).Graph, image));
+    }
+
+    private static string Refused(NetworkGraph graph, float[] images, int bits = 8) =>
+        Assert.Throws<InferenceException>(() => Quantizer.Quantize(graph, images, bits)).Message;
+
+    private static TensorData Constant(float value, int count) => TensorData.FromFloats([.. Enumerable.Repeat(value, count)], count);
+
+    private static double Correlation(float[] x, float[] y)
+    {
+        LineFit fit = LineFit.OfChannels(x, y, 1, x.Length)[0];
+        return Math.Sqrt(1 - fit.Missed / fit.Spread);
+    }
+}
