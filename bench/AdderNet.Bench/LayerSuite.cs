@@ -1,3 +1,4 @@
+using AdderNet.Kernels;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -9,15 +10,38 @@ internal static class LayerSuite
 {
     public const string Forward = "layer forward", ForwardBackward = "layer forward + backward";
 
-    public static Row MeasureForward(LayerCase c, int threads, TimeSpan time)
+    /// <summary>
+    /// The layer as it is trained (lists, if any, made in each call) and as inference has it (planes, lists kept), each against libtorch.
+    /// </summary>
+    public static IEnumerable<Row> MeasureForward(LayerCase c, int threads, TimeSpan time)
     {
         using var scope = NewDisposeScope();
         using var guard = no_grad();
         var (adder, conv, channelsLast, plain) = Make(c);
-        double[] s = Interleaved.Medians(time, 15, () => Run(adder, channelsLast), () => Run(conv, channelsLast), () => Run(conv, plain));
-        return new Row(Forward, c.ToString(), threads, s[0], Math.Min(s[1], s[2]), "s");
+        var (kept, name) = Kept(c);
+        double[] s = Interleaved.Medians(time, 15, () => Run(adder, channelsLast), kept, () => Run(conv, channelsLast), () => Run(conv, plain));
+        double peer = Math.Min(s[2], s[3]);
+        return [new Row(Forward, c.ToString(), threads, s[0], peer, "s"), new Row($"{Forward}, lists kept", name, threads, s[1], peer, "s")];
 
         static void Run(nn.Module<Tensor, Tensor> layer, Tensor x) => layer.forward(x).Dispose();
+    }
+
+    /// <summary>The layer as inference has it, against ONNX Runtime's convolution.</summary>
+    public static Row MeasureAgainstOnnxRuntime(LayerCase c, int threads, TimeSpan time)
+    {
+        using OnnxPeer peer = OnnxConvolution.Float(c, threads);
+        var (kept, name) = Kept(c);
+        double[] s = Interleaved.Medians(time, 15, kept, peer.Run);
+        return new Row($"{Forward}, lists kept, against ONNX Runtime's Conv", name, threads, s[0], s[1], "s");
+    }
+
+    private static (Action Run, string Name) Kept(LayerCase c)
+    {
+        AdderShape shape = c.Shape;
+        var (filters, kind) = LayerFilters.Of(c);
+        float[] x = LayerFilters.Inputs(c), y = new float[shape.YLength];
+        PackedTaps taps = new(shape, filters, InputRange.AfterRelu);
+        return (() => AdderKernel.Forward(shape, x, taps, y), $"{c} ({taps.ShareLeft:P0} of taps left, {kind})");
     }
 
     public static Row MeasureForwardBackward(LayerCase c, int threads, TimeSpan time)
@@ -42,9 +66,15 @@ internal static class LayerSuite
 
     private static (Adder2d Adder, Conv2d Conv, Tensor ChannelsLast, Tensor Plain) Make(LayerCase c)
     {
-        Tensor plain = randn(c.Batch, c.C, c.H, c.W);
+        Tensor plain = tensor(LayerFilters.Inputs(c), c.Batch, c.C, c.H, c.W);
+        Adder2d adder = Layers.Adder2d(c.C, c.O, c.Kernel, c.Stride, c.Padding);
+        using (no_grad())
+        {
+            adder.Filters.copy_(tensor(LayerFilters.Of(c).Values, c.O, c.C, c.Kernel, c.Kernel));
+        }
+
         return (
-            Layers.Adder2d(c.C, c.O, c.Kernel, c.Stride, c.Padding),
+            adder,
             nn.Conv2d(c.C, c.O, c.Kernel, c.Stride, c.Padding, bias: false),
             ToChannelsLast(plain), plain);
     }

@@ -11,21 +11,34 @@ internal static unsafe class PeakSuite
 
     private const long Rounds = 200_000;
 
-    public static Row MeasureForward(LayerCase c, int threads, TimeSpan time)
+    /// <summary>Every kernel of the forward pass at this machine's width, and the planes with lists kept, which count just the taps left.</summary>
+    public static IEnumerable<Row> MeasureForward(LayerCase c, int threads, TimeSpan time)
     {
         AdderShape s = c.Shape;
-        float[] x = Random(s.XLength), f = Random(s.FiltersLength), y = new float[s.YLength];
-        return Measure(Forward, c, threads, time, () => AdderKernel.Forward(s, x, f, y), Loop(gradient: false));
+        var (f, kind) = LayerFilters.Of(c);
+        float[] x = LayerFilters.Inputs(c), y = new float[s.YLength];
+        PackedTaps taps = new(s, f, InputRange.AfterRelu);
+        foreach (string name in KernelChoice.Names)
+        {
+            var (width, kernel) = KernelChoice.Parse(name);
+            if (width == VectorWidths.Best)
+            {
+                double left = kernel == ForwardKernels.Planes ? taps.ShareLeft : 1;
+                yield return Measure($"{Forward}, {name}", c, left, threads, time, () => AdderKernel.Forward(s, x, f, y, width, kernel), Loop(gradient: false));
+            }
+        }
+
+        yield return Measure($"{Forward}, planes with lists kept, {kind}", c, taps.ShareLeft, threads, time, () => AdderKernel.Forward(s, x, taps, y), Loop(gradient: false));
     }
 
     public static Row MeasureInputGradient(LayerCase c, int threads, TimeSpan time)
     {
         AdderShape s = c.Shape;
         float[] x = Random(s.XLength), f = Random(s.FiltersLength), g = Random(s.YLength), gradX = new float[s.XLength];
-        return Measure(InputGradient, c, threads, time, () => AdderKernel.InputGradient(s, x, f, g, gradX), Loop(gradient: true));
+        return Measure(InputGradient, c, 1, threads, time, () => AdderKernel.InputGradient(s, x, f, g, gradX), Loop(gradient: true));
     }
 
-    private static Row Measure(string suite, LayerCase c, int threads, TimeSpan time, Action kernel, (Action<nint> Run, double Terms) loop)
+    private static Row Measure(string suite, LayerCase c, double left, int threads, TimeSpan time, Action kernel, (Action<nint> Run, double Terms) loop)
     {
         float* operands = (float*)NativeMemory.AlignedAlloc(4096, 64);
         new Span<float>(operands, 1024).Fill(1);
@@ -33,7 +46,8 @@ internal static unsafe class PeakSuite
         {
             var parallel = new ParallelOptions { MaxDegreeOfParallelism = threads };
             double[] s = Interleaved.Medians(time, 15, kernel, () => Parallel.For(0, threads, parallel, _ => loop.Run((nint)operands)));
-            return new Row(suite, c.ToString(), threads, c.Terms / s[0] / 1e9, loop.Terms * threads / s[1] / 1e9, "G terms/s");
+            string share = left < 1 ? $" ({left:P0} of taps left)" : "";
+            return new Row(suite, $"{c}{share}", threads, left * c.Terms / s[0] / 1e9, loop.Terms * threads / s[1] / 1e9, "G terms/s");
         }
         finally
         {

@@ -6,9 +6,11 @@ using Spectre.Console;
 using TorchSharp;
 
 const string Usage = """
-    Usage: bench [layers|training|models|engine|quantized|peak|official ...] [--threads 2,1] [--seconds S] [--batch N] [--json FILE]
+    Usage: bench [layers|training|models|engine|quantized|peak|official ...] [--peer libtorch|ort] [--threads 2,1]
+           [--seconds S] [--batch N] [--json FILE]
 
-      layers     layer forward against libtorch's Conv2d, over the layers of ResNet-20, VGG-small and ResNet-18
+      layers     layer forward against libtorch's Conv2d, or with --peer ort against ONNX Runtime's float32 Conv, over the layers of
+                 ResNet-20, VGG-small and ResNet-18
       training   layer forward + backward, same layers
       models     ResNet-20 training step, AdderNet against CNN
       engine     ResNet-20 inference: AdderNet in the engine against the CNN in ONNX Runtime, batch 1 and 256
@@ -23,6 +25,7 @@ List<string> suites = [];
 int[] threadCounts = Environment.ProcessorCount > 1 ? [2, 1] : [1];
 double seconds = 1.5;
 int officialBatch = 64;
+bool onnxRuntime = false;
 string? json = null;
 if (args is ["official-ours", var t, var b])
 {
@@ -37,6 +40,7 @@ for (int i = 0; i < args.Length; i++)
     switch (args[i], value)
     {
         case ("layers" or "training" or "models" or "engine" or "quantized" or "peak" or "official", _): suites.Add(args[i]); break;
+        case ("--peer", "ort" or "libtorch"): onnxRuntime = value == "ort"; i++; break;
         case ("--threads", not null) when value.Split(',').All(p => int.TryParse(p, out int n) && n > 0):
             threadCounts = [.. value.Split(',').Select(int.Parse)]; i++; break;
         case ("--seconds", not null) when double.TryParse(value, out seconds) && seconds > 0: i++; break;
@@ -65,13 +69,14 @@ foreach (int threads in threadCounts)
     {
         Report(suite switch
         {
-            "layers" => LayerShapes.All.Select(c => LayerSuite.MeasureForward(c, threads, time)),
+            "layers" when onnxRuntime => LayerShapes.All.Select(c => LayerSuite.MeasureAgainstOnnxRuntime(c, threads, time)),
+            "layers" => LayerShapes.All.SelectMany(c => LayerSuite.MeasureForward(c, threads, time)),
             "training" => LayerShapes.All.Select(c => LayerSuite.MeasureForwardBackward(c, threads, time)),
             "models" => [ModelSuite.MeasureTrainingStep(256, threads, time * 10)],
             "engine" => EngineSuite.Measure(threads, time * 6),
             "quantized" => LayerShapes.All.SelectMany(c => ByteSuite.Measure(c, threads, time)),
             "peak" => LayerShapes.All.Where(c => c.C * c.Kernel * c.Kernel >= 144)
-                .SelectMany(c => (Row[])[PeakSuite.MeasureForward(c, threads, time), PeakSuite.MeasureInputGradient(c, threads, time)]),
+                .SelectMany(c => (Row[])[.. PeakSuite.MeasureForward(c, threads, time), PeakSuite.MeasureInputGradient(c, threads, time)]),
             _ => OfficialSuite.Measure(threads, officialBatch),
         });
     }

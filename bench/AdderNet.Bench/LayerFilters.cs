@@ -1,0 +1,37 @@
+using AdderNet.Checkpoints;
+using AdderNet.Kernels;
+
+namespace AdderNet.Bench;
+
+/// <summary>
+/// Filters for single layers, since how many of their elements can be skipped decides the speed: a trained network's where there is one of the
+/// layer's shape (the official code's ResNet-20, after MNIST), else drawn so that 58 % lie above 0, as in its ResNet-20 after CIFAR-10.
+/// </summary>
+internal static class LayerFilters
+{
+    private static readonly Lazy<IReadOnlyList<TensorData>> Trained = new(() =>
+        [.. PyTorchFile.Read(Path.Combine(AppContext.BaseDirectory, "resnet20_mnist_official.pt")).Where(t => t.Key.EndsWith("adder", StringComparison.Ordinal)).Select(t => t.Value)]);
+
+    /// <summary>A layer's filters, and what to call them in a table.</summary>
+    public static (float[] Values, string Kind) Of(LayerCase c)
+    {
+        AdderShape s = c.Shape;
+        TensorData? trained = Trained.Value.FirstOrDefault(t => t.Shape.SequenceEqual([s.O, s.C, s.KernelH, s.KernelW]));
+        return trained is null ? (Draw(s.FiltersLength, 2, 4, 0.81), "drawn") : (trained.ToFloats(), "trained");
+    }
+
+    /// <summary>Inputs as a ReLU leaves them.</summary>
+    public static float[] Inputs(LayerCase c) => [.. Draw(c.Shape.XLength, 1, 1, 0).Select(v => Math.Max(v, 0))];
+
+    private static float[] Draw(int count, int seed, double deviation, double mean)
+    {
+        var random = new Random(seed);
+        float[] values = new float[count];
+        for (int i = 0; i < count; i++)
+        {
+            values[i] = (float)(mean + deviation * Math.Sqrt(-2 * Math.Log(1 - random.NextDouble())) * Math.Cos(2 * Math.PI * random.NextDouble()));
+        }
+
+        return values;
+    }
+}
