@@ -77,6 +77,27 @@ public class Adder2dTests
         Assert.True(allclose((scale * (-difference).clamp(-1, 1)).sum(0, keepdim: true), x.grad!, 1e-5, 1e-6));
     }
 
+    [Theory]
+    [InlineData(WeightGradient.FullPrecision)]
+    [InlineData(WeightGradient.Sign)]
+    public void Gradient_over_so_many_windows_that_our_own_kernel_computes_it_is_the_papers_rule(WeightGradient kind)
+    {
+        using var scope = NewDisposeScope();
+        using Adder2d layer = Layers.Adder2d(16, 6, 3, padding: 1, gradient: kind);
+        Tensor x = randn(9, 16, 17, 16), g = randn(9, 6, 17, 16);
+
+        layer.forward(x.requires_grad_(true)).backward([g]);
+
+        // Windows [images, elements, pixels] in double precision.
+        Tensor windows = nn.functional.unfold(x.detach(), 3, padding: 1).to(float64);
+        for (int o = 0; o < 6; o++)
+        {
+            Tensor difference = windows - layer.Filters.detach()[o].reshape(1, -1, 1).to(float64), weight = g[.., o..(o + 1)].reshape(9, 1, -1).to(float64);
+            Tensor expected = (weight * (kind == WeightGradient.Sign ? difference.sign() : difference)).sum([0, 2]);
+            Assert.True(allclose(expected, layer.Filters.grad![o].reshape(-1).to(float64), 1e-4, 1e-3));
+        }
+    }
+
     [Fact]
     public void Ordinary_and_channels_last_inputs_give_the_same()
     {
