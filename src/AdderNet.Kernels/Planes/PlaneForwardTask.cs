@@ -42,7 +42,13 @@ internal unsafe ref struct PlaneForwardTask<TOps, TVec>
             bool last = b == tiling.Blocks - 1;
             Planes input = Input(b, out int channel);
             Fill(input, channel, Channels(b), buffers.Patch);
-            if (!job->Distances)
+            if (!job->Distances && tiling.Taps == 1)
+            {
+                // The patch holds just what the windows see, each pixel once, which with a stride is a part of the input only.
+                outside |= PlanePatch<TOps, TVec>.AddUpLanes(
+                    buffers.Patch, tiling.ChannelLength, Channels(b), vectors * TOps.Lanes, buffers.WindowSums, b > 0, job->List.Min);
+            }
+            else if (!job->Distances)
             {
                 outside |= PlanePatch<TOps, TVec>.AddUp(place, input, channel, Channels(b), side, job->List.Min);
                 if (last)

@@ -199,6 +199,28 @@ internal static unsafe class PlanePatch<TOps, TVec>
         static float Smaller(float x, float y) => x < y ? x : y;
     }
 
+    /// <summary>Sums up the patch's channels for each lane, and returns whether an input is below a bound.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    public static bool AddUpLanes(float* patch, int channelLength, int channels, int lanes, float* sums, bool add, float bound)
+    {
+        TVec smallest = TOps.Create(bound), zero = TOps.Create(0), one = TOps.Create(1);
+        for (int k = 0; k < lanes; k += TOps.Lanes)
+        {
+            float* at = patch + k;
+            TVec sum = add ? TOps.Load(sums + k) : zero, part = zero;
+            for (int c = 0; c < channels; c++, at += channelLength)
+            {
+                TVec x = TOps.Load(at);
+                smallest = TOps.Min(x, smallest);
+                part = TOps.Add(part, x);
+            }
+
+            TOps.Store(sums + k, TOps.Add(sum, part));
+        }
+
+        return !TOps.AllZero(TOps.SelectLess(smallest, TOps.Create(bound), one, TOps.SelectEqual(smallest, smallest, zero, one)));
+    }
+
     /// <summary>Adds how far below a bound each channel of a tile's input is to such a plane; NaN stays NaN.</summary>
     public static void AddShortfall(in PlaneTilePlace place, in Planes from, int channel, int channels, float* sums, float bound)
     {
