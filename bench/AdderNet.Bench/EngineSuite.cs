@@ -8,48 +8,62 @@ namespace AdderNet.Bench;
 /// <summary>Whole ResNet-20: the AdderNet in the engine against the CNN of the same shape in ONNX Runtime, both as people would deploy them.</summary>
 internal static class EngineSuite
 {
+    private static readonly int[] Bits = [8, 7, 6];
+
     /// <summary>The cases for a number of threads.</summary>
     public static IEnumerable<Row> Measure(int threads, TimeSpan time)
     {
-        NetworkGraph adder = Graph(LayerKind.Adder), cnn = Graph(LayerKind.Conv);
+        NetworkGraph adder = Trained(), cnn = Cnn(adder.Inputs[0].Shape);
+        float[] calibration = Images(adder, 64);
+        NetworkGraph[] quantized = [.. Bits.Select(bits => Quantizer.Quantize(adder, calibration, bits).Graph)];
         foreach (int batch in (int[])[1, 256])
         {
-            float[] images = Images(adder, batch);
-            float[] scores = new float[batch * adder[adder.Outputs[0].Node].Shape.Count];
+            float[] images = Images(adder, batch), scores = new float[batch * 10];
             long[] shape = [batch, .. adder.Inputs[0].Shape.Sizes];
             using Engine engine = new(adder, threads), cnnEngine = new(cnn, threads);
+            Engine[] codes = [.. quantized.Select(graph => new Engine(graph, threads))];
             using OnnxPeer peer = new(OnnxNetwork.Float(cnn, batch), threads, images, shape), int8 = new(OnnxNetwork.Int8(cnn, batch), threads, images, shape);
             double[] s = Interleaved.Medians(
-                time, 9, () => engine.Run(images, scores), peer.Run, int8.Run, () => cnnEngine.Run(images, scores));
-            yield return new Row("resnet20: adder float32 in the engine / CNN float32 in ONNX Runtime", $"batch {batch}", threads, s[0], s[1], "s");
-            yield return new Row("resnet20: adder float32 in the engine / CNN int8 in ONNX Runtime", $"batch {batch}", threads, s[0], s[2], "s");
-            yield return new Row("resnet20: CNN float32 in the engine / CNN float32 in ONNX Runtime", $"batch {batch}", threads, s[3], s[1], "s");
+                time, 9,
+                [
+                    peer.Run, int8.Run, () => engine.Run(images, scores), () => cnnEngine.Run(images, scores),
+                    .. codes.Select(engine => (Action)(() => engine.Run(images, scores))),
+                ]);
+            yield return Against("adder float32", "float32", s[2], s[0]);
+            for (int i = 0; i < codes.Length; i++)
+            {
+                codes[i].Dispose();
+                yield return Against($"adder {Bits[i]} bits", "int8", s[4 + i], s[1]);
+            }
+
+            yield return Against("CNN float32", "float32", s[3], s[0]);
+
+            Row Against(string ours, string peers, double seconds, double peerSeconds) =>
+                new($"resnet20: {ours} in the engine / CNN {peers} in ONNX Runtime", $"batch {batch}", threads, seconds, peerSeconds, "s");
         }
     }
 
     /// <summary>An AdderNet's inference on some images.</summary>
     public static Action AdderInference(int batch)
     {
-        NetworkGraph adder = Graph(LayerKind.Adder);
-        Engine engine = new(adder, KernelThreads());
+        NetworkGraph adder = Trained();
+        Engine engine = new(adder, get_num_threads());
         float[] images = Images(adder, batch), scores = new float[batch * engine.OutputLength];
         return () => engine.Run(images, scores);
     }
 
-    private static int KernelThreads() => get_num_threads();
-
-    private static NetworkGraph Graph(LayerKind kind)
+    /// <summary>The official code's ResNet-20, trained on MNIST.</summary>
+    private static NetworkGraph Trained()
     {
-        using nn.Module<Tensor, Tensor> model = AdderNetModels.Create("resnet20", kind);
-        using var guard = no_grad();
-        random.manual_seed(1);
-        foreach (Adder2d layer in model.modules().OfType<Adder2d>())
-        {
-            // As trained ones are: several times as large as their inputs, and 58 % of them above 0.
-            layer.Filters.normal_(0.9, 4.5);
-        }
+        using nn.Module<Tensor, Tensor> model = AdderNetModels.Load(LayerFilters.TrainedPath, "resnet20");
+        return model.ToGraph(new FeatureShape((int)model.state_dict()["conv1.weight"].shape[1], 32, 32));
+    }
 
-        return model.ToGraph(new FeatureShape(3, 32, 32));
+    private static NetworkGraph Cnn(FeatureShape input)
+    {
+        using nn.Module<Tensor, Tensor> model = AdderNetModels.Create("resnet20", LayerKind.Conv, inputChannels: input.Channels);
+        model.eval();
+        return model.ToGraph(input);
     }
 
     private static float[] Images(NetworkGraph graph, int batch)

@@ -12,8 +12,11 @@ internal static class LayerFilters
     private const int Period = 65_537;
 
     private static readonly Lazy<IReadOnlyList<TensorData>> Trained = new(() =>
-        [.. PyTorchFile.Read(Path.Combine(AppContext.BaseDirectory, "resnet20_mnist_official.pt"))
+        [.. PyTorchFile.Read(TrainedPath)
             .Where(t => t.Key.EndsWith("adder", StringComparison.Ordinal)).Select(t => t.Value)]);
+
+    /// <summary>The file of a ResNet-20 that the official code has trained on MNIST.</summary>
+    public static string TrainedPath => Path.Combine(AppContext.BaseDirectory, "resnet20_mnist_official.pt");
 
     /// <summary>A layer's filters, and what to call them in a table.</summary>
     public static (float[] Values, string Kind) Of(LayerCase c)

@@ -22,6 +22,8 @@ internal sealed class OnnxPeer : IDisposable
             IntraOpNumThreads = threads, InterOpNumThreads = 1, GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_ALL,
             LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
         };
+        // Its threads would otherwise go on looking for work after a call, on the processors of what is timed next.
+        options.AddSessionConfigEntry("session.force_spinning_stop", "1");
         session = new InferenceSession(model, options);
         input = values is float[] floats ? OrtValue.CreateTensorValueFromMemory(floats, shape) : OrtValue.CreateTensorValueFromMemory((byte[])values, shape);
         binding = session.CreateIoBinding();
