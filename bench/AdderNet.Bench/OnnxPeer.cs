@@ -19,7 +19,9 @@ internal sealed class OnnxPeer : IDisposable
     {
         using SessionOptions options = new()
         {
-            IntraOpNumThreads = threads, InterOpNumThreads = 1, GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_ALL,
+            IntraOpNumThreads = threads,
+            InterOpNumThreads = 1,
+            GraphOptimizationLevel = GraphOptimizationLevel.ORT_ENABLE_ALL,
             LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR,
         };
         // Its threads would otherwise go on looking for work after a call, on the processors of what is timed next.
