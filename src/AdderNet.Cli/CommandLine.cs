@@ -33,6 +33,7 @@ internal sealed class CommandLine
             ModelsCommand.Create(host),
             DatasetsCommand.Create(host),
             RecipesCommand.Create(host),
+            QuantizeCommand.Create(host),
             ConvertCommand.Create(host),
             ReproduceCommand.Create(host),
             version,

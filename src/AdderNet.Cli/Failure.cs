@@ -2,6 +2,8 @@ using System.Reflection;
 using System.Runtime.InteropServices;
 using AdderNet.Checkpoints;
 using AdderNet.Data;
+using AdderNet.Graph;
+using AdderNet.Inference;
 using AdderNet.Reproduction;
 using AdderNet.Training;
 
@@ -45,7 +47,7 @@ internal static class Failure
     /// <summary>What to say of an exception that is the user's to solve; null for one that is ours.</summary>
     private static string? Sentence(Exception e) => e switch
     {
-        CliException or DataException or TrainingException or CheckpointException or OtherRunException or DllNotFoundException => WithHint(e),
+        CliException or DataException or TrainingException or CheckpointException or OtherRunException or InferenceException or GraphException or DllNotFoundException => WithHint(e),
         UnauthorizedAccessException => $"{OneLine(e.Message)} Choose a place where you may read and write.",
         IOException => OneLine(e.Message),
         OutOfMemoryException => "there is not enough memory; use a smaller --batch-size or a smaller model.",

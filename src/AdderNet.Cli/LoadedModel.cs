@@ -41,7 +41,8 @@ internal sealed record LoadedModel(
     }
 
     /// <summary>How people call it.</summary>
-    public string Title => Names.Network(Layers, Name);
+    public string Title =>
+        AdderNetModels.All.Any(m => string.Equals(m.Name, Name, StringComparison.OrdinalIgnoreCase)) ? Names.Network(Layers, Name) : Name;
 
     /// <inheritdoc/>
     public void Dispose() => Model.Dispose();

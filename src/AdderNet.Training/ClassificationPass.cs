@@ -14,7 +14,7 @@ internal sealed class ClassificationPass(
     nn.Module<Tensor, Tensor> model, DataLoader loader, int epoch, bool useEngine, CancellationToken cancel) : ITaskPass
 {
     private readonly ClassificationMeter meter = new();
-    private readonly EngineModel? engine = useEngine ? new EngineModel(model) : null;
+    private readonly EngineModel? engine = useEngine && model is not EngineModel ? new EngineModel(model) : null;
 
     public IEnumerable<ITaskBatch> Batches => loader.Epoch(epoch, cancel).Select(batch => new LabelledImages(engine ?? model, batch, meter));
 

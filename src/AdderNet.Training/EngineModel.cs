@@ -10,7 +10,7 @@ namespace AdderNet.Training;
 /// A network in the engine, called with tensors: images [N, C, H, W] to scores [N, ...]. It computes on as many threads as libtorch would, and
 /// gives the model's scores up to rounding.
 /// </summary>
-internal sealed class EngineModel : nn.Module<Tensor, Tensor>
+public sealed class EngineModel : nn.Module<Tensor, Tensor>
 {
     private readonly nn.Module<Tensor, Tensor>? model;
 #pragma warning disable CA2213 // Disposed in Dispose(bool), which the analyzer misses for a field that is replaced.
@@ -35,6 +35,12 @@ internal sealed class EngineModel : nn.Module<Tensor, Tensor>
         eval();
     }
 
+    /// <summary>The network; null before the first call of a copy of a model.</summary>
+    public NetworkGraph? Graph => engine?.Graph;
+
+    /// <summary>The scores of images.</summary>
+    /// <param name="input">Images [N, C, H, W].</param>
+    /// <exception cref="TrainingException">The network is for images of another size.</exception>
     public override Tensor forward(Tensor input)
     {
         if (input.dim() != 4)
@@ -43,6 +49,11 @@ internal sealed class EngineModel : nn.Module<Tensor, Tensor>
         }
 
         FeatureShape shape = new((int)input.shape[1], (int)input.shape[2], (int)input.shape[3]);
+        if (model is null && engine!.InputShape != shape)
+        {
+            throw new TrainingException($"The network takes images of {engine.InputShape}, not of {shape}.");
+        }
+
         if (engine is null || (model is not null && engine.InputShape != shape))
         {
             engine?.Dispose();
@@ -61,6 +72,7 @@ internal sealed class EngineModel : nn.Module<Tensor, Tensor>
         return scores;
     }
 
+    /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
         if (disposing)

@@ -45,6 +45,11 @@ internal sealed class ModelOptions
             throw CliException.Usage($"Say with --model and --data what {path} holds, for example --model resnet20 --data cifar10.");
         }
 
+        if (path is not null && GraphModels.IsGraph(path))
+        {
+            return GraphModels.Load(path, arguments.GetValue(Data));
+        }
+
         return LoadedModel.OfRun(path ?? Runs.Newest(), arguments.GetValue(last) ? CheckpointChoice.Last : CheckpointChoice.Best);
     }
 }

@@ -107,7 +107,10 @@ internal sealed class Calibration(NetworkGraph fused, InputNode input, float[] i
         float[] codes = FloatLayers.Run(pool, x.Shape, Array.ConvertAll(x.Codes, code => (float)code));
         Signal pooled = x with
         {
-            Node = pool.Name, Shape = pool.Shape, Exact = FloatLayers.Run(pool, x.Shape, x.Exact), Codes = Array.ConvertAll(codes, code => (int)code),
+            Node = pool.Name,
+            Shape = pool.Shape,
+            Exact = FloatLayers.Run(pool, x.Shape, x.Exact),
+            Codes = Array.ConvertAll(codes, code => (int)code),
             Compared = null,
         };
         return Compare(pool.Name, pooled, pooled.Values);
@@ -184,13 +187,25 @@ internal sealed class Calibration(NetworkGraph fused, InputNode input, float[] i
         return layer is AdderNode
             ? new QuantizedAdderNode
             {
-                Name = layer.Name, Inputs = inputs, Filters = integers, Window = filters.Window, Groups = filters.Groups, InputGrid = x.Grid,
-                Epilogue = epilogue, Grid = grid,
+                Name = layer.Name,
+                Inputs = inputs,
+                Filters = integers,
+                Window = filters.Window,
+                Groups = filters.Groups,
+                InputGrid = x.Grid,
+                Epilogue = epilogue,
+                Grid = grid,
             }
             : new QuantizedConvolutionNode
             {
-                Name = layer.Name, Inputs = inputs, Filters = integers, Window = filters.Window, Groups = filters.Groups, InputGrid = x.Grid,
-                Epilogue = epilogue, Grid = grid,
+                Name = layer.Name,
+                Inputs = inputs,
+                Filters = integers,
+                Window = filters.Window,
+                Groups = filters.Groups,
+                InputGrid = x.Grid,
+                Epilogue = epilogue,
+                Grid = grid,
             };
     }
 
@@ -279,7 +294,8 @@ internal sealed class Calibration(NetworkGraph fused, InputNode input, float[] i
 
     private static double LargestSum(LayerNode layer, Grid grid)
     {
-        FilterNode filters = layer as FilterNode ?? throw new InferenceException($"The node '{layer.Name}' cannot be quantized: it reads the input as a vector.");
+        FilterNode filters = layer as FilterNode
+            ?? throw new InferenceException($"The node '{layer.Name}' cannot be quantized: it reads the input as a vector.");
         return Weights(filters, grid).Weights.Chunk(filters.SumLength).Max(filter => filter.Sum(w => Math.Abs((long)w)))
             * (double)Math.Max(grid.Zero, grid.Top - grid.Zero);
     }
@@ -325,7 +341,13 @@ internal sealed class Calibration(NetworkGraph fused, InputNode input, float[] i
         Grid grid = new(Math.ScaleB(signal.Grid.Step, shift) / multiplier, bits);
         RequantizeNode node = new()
         {
-            Name = $"{name}.compared", Inputs = [signal.Node], InputGrid = signal.Grid, Grid = grid, Multiplier = multiplier, Offset = 0, Shift = shift,
+            Name = $"{name}.compared",
+            Inputs = [signal.Node],
+            InputGrid = signal.Grid,
+            Grid = grid,
+            Multiplier = multiplier,
+            Offset = 0,
+            Shift = shift,
         };
         nodes.Add(node);
         int[] codes = Array.ConvertAll(signal.Codes, code => IntegerEpilogue.Code(code, multiplier, 0, shift, grid.Top));

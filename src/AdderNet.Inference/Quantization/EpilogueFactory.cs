@@ -31,7 +31,8 @@ internal static class EpilogueFactory
             double largest = Math.Max(Math.Max(Math.Abs(scale[o]), residualScale), 1e-9);
             bits[o] = Math.Clamp(30 - (int)Math.Ceiling(Math.Log2(largest)), 1, 34);
             (multiplier[o], offset[o], added[o]) =
-                ((int)Math.Round(Math.ScaleB(scale[o], bits[o])), (long)Math.Round(Math.ScaleB(shift[o], bits[o])), (int)Math.Round(Math.ScaleB(residualScale, bits[o])));
+                ((int)Math.Round(Math.ScaleB(scale[o], bits[o])), (long)Math.Round(Math.ScaleB(shift[o], bits[o])),
+                    (int)Math.Round(Math.ScaleB(residualScale, bits[o])));
         }
 
         return new IntegerEpilogue

@@ -8,7 +8,8 @@ namespace AdderNet.Inference;
 /// </summary>
 internal static class GridSearch
 {
-    private static readonly double[] Percentiles = [99.99, 99.95, 99.9, 99.8, 99.5, 99, 98, 97, 95], Fractions = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4];
+    private static readonly double[] Percentiles = [99.99, 99.95, 99.9, 99.8, 99.5, 99, 98, 97, 95];
+    private static readonly double[] Fractions = [0.9, 0.8, 0.7, 0.6, 0.5, 0.4];
 
     /// <summary>A layer that reads the codes.</summary>
     /// <param name="X">What it reads in the integer network, before it is rounded.</param>

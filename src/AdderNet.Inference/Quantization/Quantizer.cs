@@ -67,7 +67,8 @@ public static class Quantizer
                 InputNode or MaxPoolNode or GlobalAveragePoolNode or FlattenNode => null,
                 LayerNode { Epilogue.Maximum: not null } => "it has an upper bound",
                 LayerNode { Epilogue.Minimum: not (null or 0) } => "it has a lower bound other than 0",
-                AdderNode adder when !IsNeverNegative(fused, adder.Inputs[0]) => "it is an adder layer that reads what may be negative, and needs a ReLU before it",
+                AdderNode adder when !IsNeverNegative(fused, adder.Inputs[0]) =>
+                    "it is an adder layer that reads what may be negative, and needs a ReLU before it",
                 AdderNode or ConvolutionNode or LinearNode => null,
                 _ => $"a {node.GetType().Name[..^"Node".Length]} has no integer form",
             };

@@ -109,7 +109,8 @@ internal sealed class RequantizeStep : Step
         int i = 0;
         if (narrow)
         {
-            Vector<ushort> factor = new((ushort)node.Multiplier), offset = new((ushort)(node.Offset + Half)), top = new((ushort)node.Grid!.Top);
+            Vector<ushort> factor = new((ushort)node.Multiplier), offset = new((ushort)(node.Offset + Half));
+            Vector<ushort> top = new((ushort)node.Grid!.Top);
             for (; i <= x.Length - Vector<byte>.Count; i += Vector<byte>.Count)
             {
                 Vector.Widen(new Vector<byte>(x[i..]), out Vector<ushort> low, out Vector<ushort> high);

@@ -1,0 +1,131 @@
+using System.CommandLine;
+using AdderNet.Checkpoints;
+using AdderNet.Data;
+using AdderNet.Graph;
+using AdderNet.Inference;
+using AdderNet.Models;
+using AdderNet.Reproduction;
+using AdderNet.Training;
+
+namespace AdderNet.Cli.Commands;
+
+/// <summary><c>addernet quantize</c>: a network on integer codes of 4 to 8 bits, and what that costs in accuracy.</summary>
+internal static class QuantizeCommand
+{
+    public static Command Create(Host host)
+    {
+        Argument<string?> run = new("RUN")
+        {
+            Description = "Run folder, or a file of weights; without it the newest run in runs/",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        ModelOptions models = new();
+        Option<int?> bits = CommonOptions.Number(
+            "--bits", "B", "Bits of adder layers' inputs and filters, 8 by default", Quantizer.FewestBits, Quantizer.MostBits);
+        Option<int?> calibration = CommonOptions.Number(
+            "--calibration", "N", "Training images that ranges are measured with; 256 by default, fewer of large ones", 1, 1 << 20);
+        Option<string?> output = new("--out")
+        {
+            HelpName = "FILE",
+            Description = "File to write; by default beside the weights, for example best-8bit.safetensors",
+        };
+        Option<string?> dataDir = CommonOptions.DataDir();
+        Option<int?> batchSize = CommonOptions.Number(
+            "--batch-size", "N", "Images at a time when accuracy is measured, 256 by default", 1, 1 << 20);
+        Option<int?> threads = CommonOptions.Threads();
+        Option<bool> json = CommonOptions.Json(), force = new("--force") { Description = "Replace the file where it exists" };
+        CliCommand command = new(
+            "quantize",
+            "Make an AdderNet a network of integers: 4 to 8 bits for its adder layers, 8 for the rest. "
+            + "eval and predict take the file it writes.",
+            "quantize # the newest run, 8 bits",
+            "quantize runs/resnet20-cifar10 --bits 6 # fewer bits: smaller and faster",
+            "quantize resnet20.pth --model resnet20 --data cifar10 --out resnet20-7bit.safetensors --bits 7 # weights saved by the official code")
+        {
+            run, bits, calibration, output, dataDir, batchSize, threads, json, force,
+        };
+        models.AddTo(command);
+        command.SetAction(arguments =>
+        {
+            TorchThreads.Use(arguments.GetValue(threads));
+            using LoadedModel model = models.Load(host, arguments, arguments.GetValue(run));
+            using Interrupt interrupt = new(null);
+            int width = arguments.GetValue(bits) ?? Quantizer.MostBits;
+            string path = arguments.GetValue(output) ?? Beside(model.Source, width);
+            if (Path.Exists(path) && !arguments.GetValue(force))
+            {
+                throw new CliException($"{path} exists; choose another name with --out, or replace it with --force.");
+            }
+
+            string dataName = arguments.GetValue(models.Data) is { } other ? Datasets.Find(other).Name : model.Dataset;
+            string? folder = arguments.GetValue(dataDir);
+            Dataset train = DataSource.Open(host, dataName, train: true, folder, interrupt.Token);
+            Dataset test = DataSource.Open(host, dataName, train: false, folder, interrupt.Token);
+            if (train.Info.Channels != model.Channels)
+            {
+                throw new CliException(
+                    $"{model.Source} is for images of {model.Channels} channel(s); those of {train.Info.Title} have {train.Info.Channels}.");
+            }
+
+            using DataLoader measured = new(
+                test, model.Preparation, arguments.GetValue(batchSize) ?? 256, shuffle: false, seed: 0);
+            NetworkGraph graph = model.ToGraph(measured.Height, measured.Width, train.ClassNames);
+            float[] images = CalibrationImages.Take(
+                train, model.Preparation, arguments.GetValue(calibration) ?? Math.Clamp((1 << 22) / (measured.Height * measured.Width), 16, 256));
+            QuantizedNetwork quantized = Quantizer.Quantize(graph, images, width);
+            quantized.Graph.Save(path);
+
+            EvaluationResult before = Evaluation.Run(model.Model, measured, null, interrupt.Token), after;
+            using (Engine engine = new(quantized.Graph, arguments.GetValue(threads)))
+            using (EngineModel integers = new(engine))
+            {
+                after = Evaluation.Run(integers, measured, null, interrupt.Token);
+            }
+
+            long floatBytes = MemoryEstimate.Of(graph).Weights, bytes = MemoryEstimate.Of(quantized.Graph).Weights;
+            if (arguments.GetValue(json))
+            {
+                host.Out.WriteJson(new
+                {
+                    model.Source,
+                    Model = model.Name,
+                    Data = dataName,
+                    File = path,
+                    Bits = width,
+                    Calibration = images.Length / graph.Inputs[0].Shape.Count,
+                    quantized.Layers,
+                    Before = new { before.Top1, before.Loss, WeightBytes = floatBytes },
+                    After = new { after.Top1, after.Loss, WeightBytes = bytes },
+                    before.Count,
+                });
+                return;
+            }
+
+            Show(host.Out, quantized.Layers);
+            string gain = FormattableString.Invariant($"{100 * (after.Top1 - before.Top1):+0.00;-0.00;0.00} points");
+            host.Out.WriteLine(FormattableString.Invariant(
+                $"{test.Info.Title}, {before.Count:N0} images: float32 {100 * before.Top1:F2} %, {width} bits {100 * after.Top1:F2} % ({gain})"));
+            host.Out.WriteLine(FormattableString.Invariant(
+                $"Wrote {path}: weights of {bytes:N0} bytes, {(double)floatBytes / bytes:F1} times fewer than float32."));
+        });
+        return command;
+    }
+
+    private static string Beside(string weights, int bits) =>
+        Path.Combine(Path.GetDirectoryName(weights) ?? "", $"{Path.GetFileNameWithoutExtension(weights)}-{bits}bit.safetensors");
+
+    private static void Show(TextWriter writer, IReadOnlyList<QuantizedLayer> layers)
+    {
+        int name = Math.Max("layer".Length, layers.Max(l => l.Name.Length));
+        writer.WriteLine($"{"layer".PadRight(name)}  bits  range    chosen by  skipped   plain  compared   error");
+        foreach (QuantizedLayer layer in layers)
+        {
+            bool adder = layer.Skipped + layer.Plain + layer.Compared > 0;
+            string taps = adder
+                ? FormattableString.Invariant($"{100 * layer.Skipped,7:F1}% {100 * layer.Plain,6:F1}% {100 * layer.Compared,8:F1}%")
+                : new string(' ', 25);
+            writer.WriteLine(FormattableString.Invariant(
+                $"{layer.Name.PadRight(name)} {layer.Bits,5} {layer.Range,6:G4} {layer.Rule,12} {taps} {100 * layer.Error,6:F1}%"));
+        }
+    }
+}

@@ -1,0 +1,58 @@
+using AdderNet.Checkpoints;
+using AdderNet.Data;
+using AdderNet.Graph;
+using AdderNet.Inference;
+using AdderNet.Models;
+using AdderNet.Training;
+using TorchSharp;
+
+namespace AdderNet.Cli;
+
+/// <summary>Models as graphs with all that is needed to feed them, and back.</summary>
+internal static class GraphModels
+{
+    /// <summary>The graph of a model for images of a size.</summary>
+    /// <param name="model">The model.</param>
+    /// <param name="height">Rows of an input, as prepared.</param>
+    /// <param name="width">Columns of an input.</param>
+    /// <param name="classNames">Names of the classes, where the model knows none.</param>
+    public static NetworkGraph ToGraph(this LoadedModel model, int height, int width, IReadOnlyList<string> classNames)
+    {
+        Augmentation preparation = model.Preparation;
+        DatasetInfo data = Datasets.Find(model.Dataset);
+        bool stored = data.Height > 0;
+        return model.Model is EngineModel { Graph: { } own }
+            ? own
+            : model.Model.ToGraph(new FeatureShape(model.Channels, height, width), new NetworkMetadata(
+                model.Name, data.Name, model.ClassNames.Count > 0 ? model.ClassNames : classNames,
+                new InputPreparation(
+                    preparation.Mean, preparation.Std, stored ? data.Height : null, stored ? data.Width : null,
+                    preparation.Resize, preparation.Pad, preparation.CenterCrop)));
+    }
+
+    /// <summary>Whether a path is a file that holds a network's graph.</summary>
+    public static bool IsGraph(string path) =>
+        string.Equals(Path.GetExtension(path), ".safetensors", StringComparison.OrdinalIgnoreCase) && File.Exists(path)
+        && GraphFile.IsIn(Safetensors.Read(path).Metadata);
+
+    /// <summary>The network of a graph file, in the engine.</summary>
+    /// <param name="path">The file.</param>
+    /// <param name="dataset">The data set, where it isn't the one that the file names.</param>
+    public static LoadedModel Load(string path, string? dataset)
+    {
+        NetworkGraph graph = GraphFile.Load(path);
+        NetworkMetadata metadata = graph.Metadata;
+        string data = Datasets.Find(dataset ?? metadata.Dataset
+            ?? throw CliException.Usage($"{path} does not say what it was trained on; say it with --data, for example --data cifar10.")).Name;
+        Augmentation preparation = metadata.Preparation is { } p
+            ? new Augmentation { Mean = p.Mean, Std = p.Std, Resize = p.Resize, Pad = p.Pad, CenterCrop = p.CenterCrop }
+            : Augmentation.For(data, train: false);
+        LayerKind layers = graph.Nodes.Any(n => n is AdderNode or QuantizedAdderNode) ? LayerKind.Adder : LayerKind.Conv;
+#pragma warning disable CA2000 // The model owns the engine, and the caller the model.
+        Engine engine = new(graph, torch.get_num_threads());
+        return new LoadedModel(
+            new EngineModel(engine), metadata.Model ?? Path.GetFileNameWithoutExtension(path), layers, data, preparation, metadata.ClassNames ?? [],
+            engine.InputShape.Channels, path);
+#pragma warning restore CA2000
+    }
+}
