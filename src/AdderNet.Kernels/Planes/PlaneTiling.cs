@@ -45,27 +45,40 @@ internal readonly struct PlaneTiling
         Cols = Window.Ceiling(Window.Ceiling(s.OutW, ColTiles), Lanes) * Lanes;
         Cols = Math.Min(Cols, s.OutW);
         ColTiles = Window.Ceiling(s.OutW, Cols);
-        Images = 1;
+        (Images, Pitch, Rows) = Cut(s, s.N);
+        ImageTiles = Window.Ceiling(s.N, Images);
+        PatchRows = Rows + (KernelH - 1) * DilationH / StrideH;
+
+        // Blocks decide the order in which sums are added up. They are those of a large batch, so that an image's result does not depend on
+        // how many come with it.
+        (_, int pitch, int rows) = Cut(s, int.MaxValue);
+        int patchRows = rows + (KernelH - 1) * DilationH / StrideH;
+        long touched = (long)KernelW * Phases * (Math.Min(rows, Window.Ceiling(MaxVectors * Lanes, pitch)) + patchRows - rows) * pitch * sizeof(float);
+        int channels = (int)Math.Min(CacheBytes / touched, MaxRun / (KernelH * KernelW));
+        channels = (int)Math.Min(channels, PatchBytes / ((long)KernelW * Phases * patchRows * pitch * sizeof(float)));
+        Blocks = Window.Ceiling(s.GroupC, Math.Max(1, channels));
+        BlockChannels = Window.Ceiling(s.GroupC, Blocks);
+        Blocks = Window.Ceiling(s.GroupC, BlockChannels);
+    }
+
+    /// <summary>How many images of a batch stand side by side in a tile, its pitch and its rows.</summary>
+    private (int Images, int Pitch, int Rows) Cut(AdderShape s, int batch)
+    {
+        (int Images, int Pitch, int Rows) cut = default;
         double best = double.MaxValue;
-        for (int images = 1; images == 1 || (images <= s.N && ColTiles == 1 && images * Cols <= 128); images *= 2)
+        for (int images = 1; images == 1 || (images <= batch && ColTiles == 1 && images * Cols <= 128); images *= 2)
         {
             // A vector more or less for each run of the inner loop, which loads a weight; and the lanes that hold no pixel.
             int pitch = Window.Ceiling(images * Cols, Lanes) * Lanes, rows = RowsFor(s, pitch), vectors = rows * pitch / Lanes;
             double cost = (vectors + Window.Ceiling(vectors, MaxVectors)) / ((double)images * Cols * rows);
             if (cost < best * 0.95)
             {
-                (best, Images, Pitch, Rows) = (cost, images, pitch, rows);
+                best = cost;
+                cut = (images, pitch, rows);
             }
         }
 
-        ImageTiles = Window.Ceiling(s.N, Images);
-        PatchRows = Rows + (KernelH - 1) * DilationH / StrideH;
-        long touched = (long)KernelW * Phases * (Math.Min(Rows, Window.Ceiling(MaxVectors * Lanes, Pitch)) + PatchRows - Rows) * Pitch * sizeof(float);
-        int channels = (int)Math.Min(CacheBytes / touched, MaxRun / (KernelH * KernelW));
-        channels = (int)Math.Min(channels, PatchBytes / ((long)KernelW * Phases * PatchRows * Pitch * sizeof(float)));
-        Blocks = Window.Ceiling(s.GroupC, Math.Max(1, channels));
-        BlockChannels = Window.Ceiling(s.GroupC, Blocks);
-        Blocks = Window.Ceiling(s.GroupC, BlockChannels);
+        return cut;
     }
 
     /// <summary>Floats of one channel in a patch.</summary>
