@@ -29,6 +29,7 @@ internal sealed class CommandLine
             TrainCommand.Create(host),
             EvalCommand.Create(host),
             PredictCommand.Create(host),
+            BenchCommand.Create(host),
             InfoCommand.Create(host),
             ModelsCommand.Create(host),
             DatasetsCommand.Create(host),

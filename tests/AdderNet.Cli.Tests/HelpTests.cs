@@ -2,7 +2,7 @@ namespace AdderNet.Cli.Tests;
 
 public class HelpTests
 {
-    public static TheoryData<string> Commands => ["train", "eval", "predict", "info", "models", "datasets", "recipes", "quantize", "convert", "reproduce"];
+    public static TheoryData<string> Commands => ["train", "eval", "predict", "bench", "info", "models", "datasets", "recipes", "quantize", "convert", "reproduce"];
 
     [Theory]
     [MemberData(nameof(Commands))]

@@ -1,0 +1,173 @@
+using System.CommandLine;
+using System.Diagnostics;
+using AdderNet.Data;
+using AdderNet.Graph;
+using AdderNet.Inference;
+using AdderNet.Models;
+using Spectre.Console;
+
+namespace AdderNet.Cli.Commands;
+
+/// <summary><c>addernet bench</c>: how fast a network runs on this machine, in float32 and in integers of each width.</summary>
+internal static class BenchCommand
+{
+    // Enough for layers' ranges, which decide how many taps are skipped; accuracy is not asked for here.
+    private const int CalibrationImageCount = 32;
+
+    private static readonly TimeSpan LeastTime = TimeSpan.FromSeconds(2);
+    private const int LeastRounds = 5;
+
+    private sealed record Width(string Name, Engine Engine);
+
+    private sealed record Measurement(string Width, int Batch, double Milliseconds, double ImagesPerSecond, long WeightBytes, long ActivationBytes);
+
+    public static Command Create(Host host)
+    {
+        Argument<string?> run = new("RUN")
+        {
+            Description = "Run folder, or a file of weights; without it the newest run in runs/",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
+        ModelOptions models = new();
+        Option<int?> batchSize = CommonOptions.Number("--batch-size", "N", "Images at a time, beside one; 256 by default", 2, 1 << 16);
+        Option<string?> dataDir = CommonOptions.DataDir();
+        Option<int?> threads = CommonOptions.Threads();
+        Option<bool> json = CommonOptions.Json();
+        CliCommand command = new(
+            "bench",
+            "Measure how fast a network runs here: in float32, and quantized to 8 down to 4 bits where it is an AdderNet.",
+            "bench # the newest run",
+            "bench runs/resnet20-cifar10 --threads 1 --json # on one thread, for scripts",
+            "bench resnet20.pth --model resnet20 --data cifar10 # weights saved by the official code")
+        {
+            run, dataDir, batchSize, threads, json,
+        };
+        models.AddTo(command);
+        command.SetAction(arguments =>
+        {
+            using LoadedModel model = models.Load(host, arguments, arguments.GetValue(run));
+            using Interrupt interrupt = new(null);
+            string dataName = arguments.GetValue(models.Data) is { } other ? Datasets.Find(other).Name : model.Dataset;
+            Dataset data = DataSource.Open(host, dataName, train: true, arguments.GetValue(dataDir), interrupt.Token);
+            if (data.Info.Channels != model.Channels)
+            {
+                throw new CliException($"{model.Source} is for images of {model.Channels} channel(s); those of {data.Info.Title} have {data.Info.Channels}.");
+            }
+
+            using DataLoader loader = new(data, model.Preparation, Math.Min(CalibrationImageCount, data.Count), shuffle: true, seed: 1);
+            float[] images = FirstBatch(loader);
+            NetworkGraph graph = model.Model.ToGraph(new FeatureShape(loader.Channels, loader.Height, loader.Width));
+            int batch = arguments.GetValue(batchSize) ?? 256;
+            List<Measurement> measurements;
+            List<Width> widths = [];
+            try
+            {
+                widths.AddRange(Widths(graph, images, arguments.GetValue(threads), host.Error));
+                measurements = [.. ((int[])[1, batch]).SelectMany(count => Measure(widths, Repeated(images, widths[0].Engine.InputShape.Count, count), count, interrupt.Token))];
+            }
+            finally
+            {
+                widths.ForEach(width => width.Engine.Dispose());
+            }
+
+            if (arguments.GetValue(json))
+            {
+                host.Out.WriteJson(new
+                {
+                    model.Source,
+                    Model = model.Name,
+                    Layers = model.Layers.Name(),
+                    Threads = arguments.GetValue(threads) ?? Environment.ProcessorCount,
+                    Measurements = measurements,
+                });
+                return;
+            }
+
+            host.Out.WriteLine($"{model.Title}, {model.Source}");
+            Show(host.Tables, measurements);
+        });
+        return command;
+    }
+
+    private static IEnumerable<Width> Widths(NetworkGraph graph, float[] images, int? threads, TextWriter notes)
+    {
+        yield return new Width("float32", new Engine(graph, threads));
+        for (int bits = Quantizer.MostBits; bits >= Quantizer.FewestBits; bits--)
+        {
+            NetworkGraph quantized;
+            try
+            {
+                quantized = Quantizer.Quantize(graph, images, bits).Graph;
+            }
+            catch (InferenceException e)
+            {
+                notes.WriteLine($"Float32 only: {e.Message}");
+                yield break;
+            }
+
+            yield return new Width($"{bits} bits", new Engine(quantized, threads));
+        }
+    }
+
+    /// <summary>Medians of runs that take turns, so that what else the machine does meets all alike.</summary>
+    private static IEnumerable<Measurement> Measure(IReadOnlyList<Width> widths, float[] images, int count, CancellationToken cancel)
+    {
+        float[] scores = new float[count * widths[0].Engine.OutputLength];
+        List<double>[] times = [.. widths.Select(_ => new List<double>())];
+        widths.ToList().ForEach(width => width.Engine.Run(images, scores));
+        for (long start = Stopwatch.GetTimestamp(); times[0].Count < LeastRounds || Stopwatch.GetElapsedTime(start) < LeastTime;)
+        {
+            foreach ((Width width, List<double> list) in widths.Zip(times))
+            {
+                cancel.ThrowIfCancellationRequested();
+                long begin = Stopwatch.GetTimestamp();
+                width.Engine.Run(images, scores);
+                list.Add(Stopwatch.GetElapsedTime(begin).TotalMilliseconds);
+            }
+        }
+
+        return widths.Zip(times, (width, list) =>
+        {
+            double median = list.Order().ElementAt(list.Count / 2);
+            return new Measurement(width.Name, count, median, 1000 * count / median, width.Engine.Memory.Weights, width.Engine.Memory.Peak);
+        });
+    }
+
+    /// <summary>Images as the engine takes them, [N, C, H, W]; batches are channels last.</summary>
+    private static float[] FirstBatch(DataLoader loader)
+    {
+        using Batch batch = loader.Epoch(0).First();
+        int channels = loader.Channels, pixels = loader.Height * loader.Width, length = channels * pixels;
+        float[] images = new float[batch.Images.Length];
+        for (int i = 0; i < images.Length; i++)
+        {
+            int k = i % length;
+            images[i - k + k % channels * pixels + k / channels] = batch.Images.Span[i];
+        }
+
+        return images;
+    }
+
+    /// <summary>So many images, the same ones again where there are fewer.</summary>
+    private static float[] Repeated(float[] images, int length, int count) =>
+        [.. Enumerable.Range(0, count).SelectMany(i => new ArraySegment<float>(images, i * length % images.Length, length))];
+
+    private static void Show(IAnsiConsole console, IReadOnlyList<Measurement> measurements)
+    {
+        Table table = new Table().Border(TableBorder.Horizontal).AddColumns("weights", "batch", "ms", "images/s", "weights KB", "values KB");
+        foreach (TableColumn column in table.Columns.Skip(1))
+        {
+            column.RightAligned();
+        }
+
+        foreach (Measurement m in measurements)
+        {
+            table.AddRow(
+                m.Width, FormattableString.Invariant($"{m.Batch}"), FormattableString.Invariant($"{m.Milliseconds:F3}"),
+                FormattableString.Invariant($"{m.ImagesPerSecond:N0}"), FormattableString.Invariant($"{m.WeightBytes / 1024.0:N0}"),
+                FormattableString.Invariant($"{m.ActivationBytes / 1024.0:N0}"));
+        }
+
+        console.Write(table);
+    }
+}
