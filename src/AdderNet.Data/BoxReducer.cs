@@ -12,11 +12,11 @@ internal sealed class BoxReducer
     private readonly int fullHeight, fullWidth, factor;
     private readonly int[] sums;
 
-    /// <summary>A reducer for images of this size.</summary>
-    public BoxReducer(int height, int width)
+    /// <summary>A reducer for images of this size, by a factor of at least so many.</summary>
+    public BoxReducer(int height, int width, int leastFactor = 2)
     {
         (fullHeight, fullWidth) = (height, width);
-        for (factor = 2; ; factor++)
+        for (factor = leastFactor; ; factor++)
         {
             (Height, Width) = ((height + factor - 1) / factor, (width + factor - 1) / factor);
             // Either side stays at 1 at least, so that this ends.

@@ -11,14 +11,16 @@ internal sealed class LargePng
 {
     private readonly Stream file;
     private readonly string name;
+    private readonly int leastFactor;
     private int width, height, depth, colour;
     private bool interlaced;
     private byte[] palette = [];
 
-    private LargePng(Stream file, string name)
+    private LargePng(Stream file, string name, int leastFactor)
     {
         this.file = file;
         this.name = name;
+        this.leastFactor = leastFactor;
     }
 
     private enum Colour
@@ -33,12 +35,13 @@ internal sealed class LargePng
     /// <summary>Reads a PNG at a fraction of its size.</summary>
     /// <param name="file">The file from its start; it can be positioned.</param>
     /// <param name="name">What messages call it.</param>
+    /// <param name="leastFactor">What its sides are divided by at least.</param>
     /// <exception cref="DataException">It is damaged or cut short.</exception>
-    public static RawImage Read(Stream file, string name)
+    public static RawImage Read(Stream file, string name, int leastFactor = 2)
     {
         try
         {
-            return new LargePng(file, name).Read();
+            return new LargePng(file, name, leastFactor).Read();
         }
         catch (EndOfStreamException e)
         {
@@ -102,7 +105,7 @@ internal sealed class LargePng
         }
 
         using var pixels = new ZLibStream(new Chunks(file, firstLength), CompressionMode.Decompress);
-        var reducer = new BoxReducer(height, width);
+        var reducer = new BoxReducer(height, width, leastFactor);
         int bits = samples * depth;
         byte[] row = new byte[checked((int)(((long)width * bits + 7) / 8))], above = new byte[row.Length], rgb = new byte[checked(width * 3)];
         // Adam7: where each pass starts and how far apart its pixels lie. A plain image is one pass over all of them.

@@ -1,0 +1,3 @@
+using AdderNet.Infer;
+
+return Command.Run(args, Console.Out, Console.Error);
