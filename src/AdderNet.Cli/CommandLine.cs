@@ -36,6 +36,7 @@ internal sealed class CommandLine
             RecipesCommand.Create(host),
             QuantizeCommand.Create(host),
             ConvertCommand.Create(host),
+            ExportCommand.Create(host),
             ReproduceCommand.Create(host),
             version,
             new HelpOption("--help", "-h", "-?") { Description = "Show what the command does, with examples", Action = new HelpWithExamples(), Recursive = true },

@@ -1,4 +1,5 @@
 using AdderNet.Data;
+using AdderNet.Graph;
 using AdderNet.Models;
 using AdderNet.Reproduction;
 using AdderNet.Training;
@@ -43,6 +44,19 @@ internal sealed record LoadedModel(
     /// <summary>How people call it.</summary>
     public string Title =>
         AdderNetModels.All.Any(m => string.Equals(m.Name, Name, StringComparison.OrdinalIgnoreCase)) ? Names.Network(Layers, Name) : Name;
+
+    /// <summary>The network as data, with all that is needed to feed it and to read its answers.</summary>
+    /// <exception cref="GraphException">A module of it cannot be described in a graph.</exception>
+    public NetworkGraph ToGraph()
+    {
+        DatasetInfo data = Datasets.Find(Dataset);
+        int usual = AdderNetModels.Find(Name).InputSize;
+        (int storedHeight, int storedWidth) = data.Height > 0 ? (data.Height, data.Width) : (usual, usual);
+        // What the preparation makes of an image tells the network's input.
+        (_, int height, int width) = Preparation.Apply(
+            new RawImage(storedHeight, storedWidth, Channels, new byte[storedHeight * storedWidth * Channels]));
+        return this.ToGraph(height, width, []);
+    }
 
     /// <inheritdoc/>
     public void Dispose() => Model.Dispose();

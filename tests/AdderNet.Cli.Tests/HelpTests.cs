@@ -2,7 +2,8 @@ namespace AdderNet.Cli.Tests;
 
 public class HelpTests
 {
-    public static TheoryData<string> Commands => ["train", "eval", "predict", "bench", "info", "models", "datasets", "recipes", "quantize", "convert", "reproduce"];
+    public static TheoryData<string> Commands =>
+        ["train", "eval", "predict", "bench", "info", "models", "datasets", "recipes", "quantize", "convert", "export", "reproduce"];
 
     [Theory]
     [MemberData(nameof(Commands))]

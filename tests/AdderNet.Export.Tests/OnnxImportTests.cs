@@ -1,0 +1,118 @@
+using AdderNet.Checkpoints;
+using AdderNet.Graph;
+using Google.Protobuf;
+using Onnx;
+using static AdderNet.Export.OnnxProtos;
+
+namespace AdderNet.Export.Tests;
+
+public class OnnxImportTests
+{
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void A_written_graph_comes_back_as_it_was(bool fused)
+    {
+        NetworkGraph graph = fused ? Graphs.Everything().Fuse() : Graphs.Everything();
+
+        NetworkGraph read = OnnxFile.Load(new MemoryStream(OnnxRuntime.Bytes(graph)));
+
+        Assert.Equal(Graphs.Bytes(graph), Graphs.Bytes(read));
+    }
+
+    [Fact]
+    public void A_convolutional_network_as_PyTorch_writes_it_is_read_with_the_names_of_its_state_dict()
+    {
+        Random random = new(1);
+        ModelProto model = Model(
+            [
+                Node("Conv", ["input", "conv1.weight", "conv1.bias"], "/conv1/Conv_output_0",
+                    ("kernel_shape", (long[])[3, 3]), ("pads", (long[])[1, 1, 1, 1]), ("strides", (long[])[2, 2]), ("dilations", (long[])[1, 1]), ("group", 1)),
+                Node("BatchNormalization", ["/conv1/Conv_output_0", "bn1.weight", "bn1.bias", "bn1.running_mean", "bn1.running_var"], "bn", ("epsilon", 1e-5f)),
+                Node("Relu", ["bn"], "relu"),
+                Node("Clip", ["relu", "", "six"], "clip"),
+                Node("MaxPool", ["clip"], "pool", ("kernel_shape", (long[])[2, 2]), ("strides", (long[])[2, 2])),
+                Node("Conv", ["pool", "conv2.weight"], "same", ("kernel_shape", (long[])[1, 1])),
+                Node("Add", ["same", "pool"], "sum"),
+                Node("Mul", ["sum", "two"], "scaled"),
+                Node("ReduceMean", ["scaled"], "mean", ("axes", (long[])[-1, -2]), ("keepdims", 1)),
+                // x.view(x.size(0), -1), step by step.
+                Node("Shape", ["mean"], "shape"),
+                Node("Gather", ["shape", "zero"], "n", ("axis", 0)),
+                Node("Unsqueeze", ["n", "zero_list"], "n_list"),
+                Node("Concat", ["n_list", "rest"], "sizes", ("axis", 0)),
+                Node("Reshape", ["mean", "sizes"], "flat"),
+                Node("Gemm", ["flat", "fc.weight", "fc.bias"], "hidden", ("alpha", 1f), ("beta", 1f), ("transB", 1)),
+                Node("Sigmoid", ["hidden"], "sigmoid"),
+                Node("MatMul", ["sigmoid", "matrix"], "product"),
+                Node("Add", ["product", "shift"], "biased"),
+                Node("Identity", ["biased"], "output"),
+            ],
+            [
+                Drawn("conv1.weight", 4, 3, 3, 3), Drawn("conv1.bias", 4), Drawn("bn1.weight", 4), Drawn("bn1.bias", 4), Drawn("bn1.running_mean", 4),
+                Tensor("bn1.running_var", [.5f, 1, 2, 3], 4), Tensor("six", [6f]), Drawn("conv2.weight", 4, 4, 1, 1), Tensor("two", [2f]),
+                Drawn("fc.weight", 5, 4), Drawn("fc.bias", 5), Drawn("matrix", 5, 3), Drawn("shift", 3),
+                Integers("zero", [], 0), Integers("zero_list", [1], 0), Integers("rest", [1], -1),
+            ]);
+
+        NetworkGraph graph = OnnxFile.Load(new MemoryStream(model.ToByteArray()));
+
+        Assert.Equal(["conv1", "bn1", "conv2", "fc"], graph.Nodes.Select(node => node.Name).Where(name => name is "conv1" or "bn1" or "conv2" or "fc"));
+        Assert.Equal(
+            [typeof(InputNode), typeof(ConvolutionNode), typeof(BatchNormNode), typeof(ReluNode), typeof(HardTanhNode), typeof(MaxPoolNode),
+             typeof(ConvolutionNode), typeof(AddNode), typeof(BatchNormNode), typeof(GlobalAveragePoolNode), typeof(FlattenNode), typeof(LinearNode),
+             typeof(SigmoidNode), typeof(LinearNode)],
+            graph.Nodes.Select(node => node.GetType()));
+        float[] image = Graphs.Values(random, 3 * 8 * 8);
+        float[] expected = OnnxRuntime.Run(model.ToByteArray(), graph, new Dictionary<string, float[]> { ["input"] = image })["output"];
+        Networks.AssertClose(expected, ReferenceInterpreter.Run(graph, image), 1e-5);
+
+        TensorProto Drawn(string name, params long[] shape) => Tensor(name, Graphs.Tensor(random, shape), shape);
+    }
+
+    [Fact]
+    public void What_cannot_be_read_is_refused_in_a_sentence()
+    {
+        Assert.Contains("Softmax", Refused(Model([Node("Softmax", ["input"], "output")], [])));
+        Assert.Contains("wider on one side", Refused(Model(
+            [Node("MaxPool", ["input"], "output", ("kernel_shape", (long[])[2, 2]), ("pads", (long[])[0, 0, 1, 1]))], [])));
+        Assert.Contains("'nowhere'", Refused(Model([Node("Relu", ["nowhere"], "output")], [])));
+        ModelProto later = Model([Node("Relu", ["input"], "output")], []);
+        later.OpsetImport[0].Version = 99;
+        Assert.Contains("version 99", Refused(later));
+        ModelProto apart = Model([Node("Relu", ["input"], "output")], [Tensor("w", [1f], 1)]);
+        apart.Graph.Initializer[0].DataLocation = TensorProto.Types.DataLocation.External;
+        Assert.Contains("another file", Refused(apart));
+        ModelProto wrong = Model([Node("Conv", ["input", "w"], "output")], [Tensor("w", new float[4], 1, 4, 1, 1)]);
+        Assert.Contains("'output' does not fit", Refused(wrong));
+        ModelProto changed = ModelProto.Parser.ParseFrom(OnnxRuntime.Bytes(Graphs.Everything()));
+        changed.Functions[0].Node[^1].OpType = "Identity";
+        Assert.Contains("function", Refused(changed));
+        Assert.Contains("no ONNX file", Assert.Throws<CheckpointException>(() => OnnxFile.Load(new MemoryStream([1, 2, 3, 4]))).Message);
+    }
+
+    [Fact]
+    public void Damaged_files_are_read_or_refused() =>
+        Fuzz.Check(OnnxRuntime.Bytes(Graphs.Everything()), data => OnnxFile.Load(new MemoryStream(data)), typeof(CheckpointException));
+
+    private static string Refused(ModelProto model) =>
+        Assert.Throws<CheckpointException>(() => OnnxFile.Load(new MemoryStream(model.ToByteArray()), "m.onnx")).Message;
+
+    private static TensorProto Integers(string name, long[] shape, params long[] values) =>
+        new() { Name = name, DataType = (int)TensorProto.Types.DataType.Int64, Dims = { shape }, Int64Data = { values } };
+
+    private static ModelProto Model(IEnumerable<NodeProto> nodes, IEnumerable<TensorProto> tensors) => new()
+    {
+        IrVersion = 8,
+        ProducerName = "pytorch",
+        OpsetImport = { new OperatorSetIdProto { Domain = "", Version = 17 } },
+        Graph = new GraphProto
+        {
+            Name = "main_graph",
+            Input = { Value("input", new FeatureShape(3, 8, 8)) },
+            Output = { new ValueInfoProto { Name = "output", Type = new TypeProto { TensorType = new TypeProto.Types.Tensor { ElemType = 1 } } } },
+            Node = { nodes },
+            Initializer = { tensors },
+        },
+    };
+}
