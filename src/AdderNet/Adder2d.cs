@@ -1,3 +1,4 @@
+using AdderNet.Graph;
 using AdderNet.Kernels;
 using TorchSharp;
 using TorchSharp.Modules;
@@ -21,7 +22,6 @@ public sealed class Adder2d : nn.Module<Tensor, Tensor>
     private readonly Parameter adder;
     private readonly Parameter? bias;
 #pragma warning restore CA2213
-    private readonly Window window;
 
     internal Adder2d(
         long inChannels, long outChannels, (long, long) kernelSize, (long, long) stride, (long, long) padding, (long, long) dilation,
@@ -40,7 +40,10 @@ public sealed class Adder2d : nn.Module<Tensor, Tensor>
                 $"Kernel size {kernelSize}, stride {stride} and dilation {dilation} must be at least 1, padding {padding} at least 0.");
         }
 
-        window = new Window(stride, padding, dilation, groups);
+        Window = new WindowGeometry(
+            Size(kernelSize.Item1), Size(kernelSize.Item2), Size(stride.Item1), Size(stride.Item2), Size(padding.Item1), Size(padding.Item2),
+            Size(dilation.Item1), Size(dilation.Item2));
+        Groups = groups;
         adder = new Parameter(randn(outChannels, inChannels / groups, kernelSize.Item1, kernelSize.Item2));
         this.bias = bias ? new Parameter(zeros(outChannels)) : null;
         Gradient = gradient;
@@ -57,16 +60,16 @@ public sealed class Adder2d : nn.Module<Tensor, Tensor>
     public Parameter? Bias => bias;
 
     /// <summary>Rows and columns from one window to the next.</summary>
-    public (long H, long W) Stride => window.Stride;
+    public (long H, long W) Stride => (Window.StrideH, Window.StrideW);
 
     /// <summary>Rows of zeros above and below the input, columns left and right.</summary>
-    public (long H, long W) Padding => window.Padding;
+    public (long H, long W) Padding => (Window.PaddingH, Window.PaddingW);
 
     /// <summary>Rows and columns between two taps of a filter.</summary>
-    public (long H, long W) Dilation => window.Dilation;
+    public (long H, long W) Dilation => (Window.DilationH, Window.DilationW);
 
     /// <summary>Groups of channels that see only each other.</summary>
-    public long Groups => window.Groups;
+    public long Groups { get; }
 
     /// <summary>
     /// What an adder layer's backward pass failed with in this thread's latest <c>backward()</c>, for example that a tensor it needs was
@@ -76,7 +79,7 @@ public sealed class Adder2d : nn.Module<Tensor, Tensor>
     /// </summary>
     public static Exception? BackwardFailure => AdderFunction.Failure;
 
-    internal Window Geometry => window;
+    internal WindowGeometry Window { get; }
 
     /// <summary>Y = -sum |X - F| over each window, plus the bias where there is one.</summary>
     /// <param name="input">[N, C, H, W], float32, on the CPU.</param>
@@ -84,7 +87,7 @@ public sealed class Adder2d : nn.Module<Tensor, Tensor>
     /// <exception cref="ArgumentException">The input has other dimensions, channels, type or device, or is smaller than the window.</exception>
     public override Tensor forward(Tensor input)
     {
-        AdderShape shape = window.Shape(input, adder.shape);
+        AdderShape shape = Shape(input);
         if (!is_grad_enabled() || !(input.requires_grad || adder.requires_grad))
         {
             using var scope = NewDisposeScope();
@@ -99,4 +102,37 @@ public sealed class Adder2d : nn.Module<Tensor, Tensor>
     }
 
     private Tensor WithBias(Tensor y) => bias is null ? y : y + bias.view(1, -1, 1, 1);
+
+    /// <summary>The sizes of one call, checked.</summary>
+    private AdderShape Shape(Tensor input)
+    {
+        var (x, f) = (input.shape, adder.shape);
+        if (x.Length != 4 || x[1] != f[1] * Groups)
+        {
+            throw new ArgumentException(
+                $"Adder2d takes an input of shape [N, {f[1] * Groups}, H, W]; this one is [{string.Join(", ", x)}].");
+        }
+
+        if (input.dtype != ScalarType.Float32 || input.device_type != DeviceType.CPU)
+        {
+            throw new ArgumentException(
+                $"Adder2d computes in float32 on the CPU; this input is {input.dtype} on {input.device}. Convert it with .to(float32, CPU).");
+        }
+
+        AdderShape shape = new(Size(x[0]), Size(x[1]), Size(x[2]), Size(x[3]), Size(f[0]), Window.KernelH, Window.KernelW)
+        {
+            StrideH = Window.StrideH,
+            StrideW = Window.StrideW,
+            PaddingH = Window.PaddingH,
+            PaddingW = Window.PaddingW,
+            DilationH = Window.DilationH,
+            DilationW = Window.DilationW,
+            Groups = Size(Groups),
+        };
+        shape.Validate();
+        return shape;
+    }
+
+    private static int Size(long value) =>
+        value <= int.MaxValue ? (int)value : throw new ArgumentException($"The size {value} is beyond the {int.MaxValue} one call takes.");
 }

@@ -78,9 +78,7 @@ public static class ModuleGraph
             Inputs = inputs,
             Filters = layer.Filters.ToTensorData(),
             Bias = layer.Bias?.ToTensorData(),
-            Window = Window(
-                layer.Filters.shape[2..], [layer.Stride.H, layer.Stride.W], [layer.Padding.H, layer.Padding.W],
-                [layer.Dilation.H, layer.Dilation.W]),
+            Window = layer.Window,
             Groups = (int)layer.Groups,
         },
         BinaryConv2d layer => new BinaryConvolutionNode
