@@ -29,6 +29,27 @@ internal static class StateDictNames
         }
     }
 
+    /// <summary>
+    /// The part of a file in which a model's names stand behind one prefix, whatever it is called: a training wrapper that also holds a
+    /// loss's weights saves such. Without its prefix; the file as it is where there is no such part, or more than one.
+    /// </summary>
+    /// <param name="file">What the file holds.</param>
+    /// <param name="known">Names that the model has for certain, and no part of another has all of.</param>
+    /// <param name="beside">The names of the tensors that stand beside that part.</param>
+    public static TensorFile Part(TensorFile file, string[] known, out string[] beside)
+    {
+        beside = [];
+        string[] prefixes = [.. file.Tensors.Keys.Where(name => name.EndsWith("." + known[0], StringComparison.Ordinal))
+            .Select(name => name[..^known[0].Length]).Where(prefix => known.All(name => file.Tensors.ContainsKey(prefix + name)))];
+        if (prefixes is not [var prefix] || known.All(file.Tensors.ContainsKey)) return file;
+        beside = [.. file.Tensors.Keys.Where(name => !name.StartsWith(prefix, StringComparison.Ordinal))];
+        return file with { Tensors = new(Inside(file.Tensors)), Unread = new Dictionary<string, string>(Inside(file.Unread)) };
+
+        IEnumerable<KeyValuePair<string, T>> Inside<T>(IEnumerable<KeyValuePair<string, T>> named) => named
+            .Where(entry => entry.Key.StartsWith(prefix, StringComparison.Ordinal))
+            .Select(entry => KeyValuePair.Create(entry.Key[prefix.Length..], entry.Value));
+    }
+
     /// <summary>The names of wrappers, each with its dot, that stand before all of the names; empty where there is none.</summary>
     public static string CommonPrefix(IReadOnlyCollection<string> names)
     {

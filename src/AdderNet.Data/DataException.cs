@@ -33,6 +33,9 @@ public enum DataProblem
     /// <summary>The folder that was named is none.</summary>
     NoSuchFolder,
 
+    /// <summary>A folder was named where a data set's name belongs.</summary>
+    FolderForName,
+
     /// <summary>A file of the system's is not the published one.</summary>
     WrongSystemFile,
 }

@@ -80,6 +80,11 @@ public static class Datasets
             return found;
         }
 
+        if (Directory.Exists(name))
+        {
+            throw new DataException($"{name} is a folder, not the name of a data set; that of your own images is {Folder.Name}.") { Problem = DataProblem.FolderForName };
+        }
+
         DatasetInfo nearest = All.MinBy(info => Levenshtein.Distance(Plain(info.Name), Plain(name)))!;
         string hint = Levenshtein.Distance(Plain(nearest.Name), Plain(name)) <= 3 ? $"did you mean {nearest.Name}? There are" : "there are";
         throw new DataException($"There is no data set \"{name}\"; {hint} {string.Join(", ", All.Select(info => info.Name))}.");

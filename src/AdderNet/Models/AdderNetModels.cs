@@ -91,6 +91,12 @@ public static class AdderNetModels
             note(known);
         }
 
+        file = StateDictNames.Part(file, ["fc.weight", "conv1.weight"], out string[] beside);
+        if (beside.Length > 0)
+        {
+            note($"{path} holds a model and more; what stands beside the model was passed over: {CheckpointText.Quoted(beside)}.");
+        }
+
         var tensors = file.Tensors;
         LayerKind named = tensors.Keys.Any(key => key.EndsWith(".adder", StringComparison.Ordinal)) ? LayerKind.Adder : LayerKind.Conv;
         var model = Create(name, kind ?? named, Size("fc.weight", 0, info.Classes), Size("conv1.weight", 1, info.InputChannels));

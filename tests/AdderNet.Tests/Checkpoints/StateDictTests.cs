@@ -43,6 +43,41 @@ public sealed class StateDictTests : IDisposable
     }
 
     [Fact]
+    public void A_model_is_found_behind_any_prefix_also_beside_the_weights_of_a_loss()
+    {
+        using TempFolder folder = new();
+        using var model = AdderNetModels.Create("resnet20", LayerKind.Conv);
+        model.eval();
+        OrderedDictionary<string, TensorData> tensors = StateDict.FromModule(model), wrapped = [];
+        foreach ((string name, TensorData tensor) in tensors) wrapped["student." + name] = tensor;
+        PyTorchFile.Write(folder["behind.pth"], wrapped);
+        wrapped["loss.weight"] = TensorData.FromFloats([1, 2], 2);
+        Safetensors.Write(folder["beside.safetensors"], wrapped);
+        foreach ((string file, string[] told) in ((string, string[])[])[("behind.pth", []), ("beside.safetensors", ["'loss.weight'"])])
+        {
+            List<string> notes = [];
+            using var loaded = AdderNetModels.Load(folder[file], "resnet20", note: notes.Add);
+            Assert.Equal(told.Length, notes.Count);
+            Assert.All(told, text => Assert.Contains(text, notes[0], StringComparison.Ordinal));
+            Tensor x = randn(1, 3, 32, 32);
+            Assert.True(loaded.forward(x).equal(model.forward(x)).all().item<bool>());
+        }
+    }
+
+    [Fact]
+    public void Two_models_behind_different_prefixes_are_not_chosen_between()
+    {
+        using TempFolder folder = new();
+        using var model = AdderNetModels.Create("resnet20", LayerKind.Conv);
+        OrderedDictionary<string, TensorData> both = [];
+        foreach ((string name, TensorData tensor) in StateDict.FromModule(model)) both["student." + name] = both["teacher." + name] = tensor;
+        PyTorchFile.Write(folder["both.pth"], both);
+        Assert.Contains(
+            "student.conv1.weight",
+            Assert.Throws<CheckpointException>(() => AdderNetModels.Load(folder["both.pth"], "resnet20")).Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
     public void What_does_not_fit_is_listed_by_kind_and_nothing_is_changed()
     {
         using var model = nn.Sequential(("a", nn.Linear(3, 2)), ("b", nn.Linear(2, 2)), ("bn", nn.BatchNorm1d(2)));
