@@ -82,7 +82,10 @@ public static class Datasets
 
         if (Directory.Exists(name))
         {
-            throw new DataException($"{name} is a folder, not the name of a data set; that of your own images is {Folder.Name}.") { Problem = DataProblem.FolderForName };
+            throw new DataException($"{name} is a folder, not the name of a data set; that of your own images is {Folder.Name}.")
+            {
+                Problem = DataProblem.FolderForName,
+            };
         }
 
         DatasetInfo nearest = All.MinBy(info => Levenshtein.Distance(Plain(info.Name), Plain(name)))!;

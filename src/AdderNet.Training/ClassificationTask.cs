@@ -1,4 +1,5 @@
 using AdderNet.Data;
+using AdderNet.Graph;
 using AdderNet.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -22,6 +23,7 @@ public sealed class ClassificationTask : ITrainingTask
     /// <param name="model">Makes your own module from [N, C, H, W] to [N, classes]; null makes the recipe's model.</param>
     /// <param name="measuresValidation">Whether these images are a validation split, and no test images.</param>
     /// <exception cref="DataException">The recipe's augmentation does not fit the images.</exception>
+    /// <exception cref="TrainingException">The recipe's model takes no images of the size that the recipe makes.</exception>
     /// <exception cref="ArgumentException">There is no model of the recipe's name, or the recipe leaves an augmentation out.</exception>
     public ClassificationTask(Recipe recipe, Dataset train, Dataset measured, Func<nn.Module<Tensor, Tensor>>? model = null, bool measuresValidation = false)
     {
@@ -43,6 +45,15 @@ public sealed class ClassificationTask : ITrainingTask
         this.measured = new DataLoader(measured, measuring, recipe.BatchSize, shuffle: false, 0, loaders);
         this.model = model?.Invoke() ?? AdderNetModels.Create(
             recipe.Model, recipe.Layers, classNames.Count, train.Info.Channels, recipe.WeightGradient);
+        if (model is null && !(Fits(this.train) && Fits(this.measured)))
+        {
+            DataLoader wrong = Fits(this.train) ? this.measured : this.train;
+            ModelInfo info = AdderNetModels.Find(recipe.Model);
+            Dispose();
+            throw new TrainingException(
+                $"{info.Title} takes images of {info.InputSize}x{info.InputSize} pixels, but the recipe makes them {wrong.Height}x{wrong.Width}; "
+                + "use a model for any size, such as resnet18 or resnet20, or a recipe that makes them so.");
+        }
     }
 
     /// <inheritdoc/>
@@ -73,6 +84,20 @@ public sealed class ClassificationTask : ITrainingTask
             model.Dispose();
             train.Dispose();
             measured.Dispose();
+        }
+    }
+
+    /// <summary>Whether the model makes one logit a class of the loader's images: fully connected layers are of one size of image.</summary>
+    private bool Fits(DataLoader loader)
+    {
+        try
+        {
+            NetworkGraph graph = model.ToGraph(new FeatureShape(loader.Channels, loader.Height, loader.Width));
+            return graph.Nodes.Single(node => node.Name == graph.Outputs[0].Node).Shape.Count == classNames.Count;
+        }
+        catch (GraphException)
+        {
+            return false;
         }
     }
 

@@ -20,6 +20,10 @@ public class DatasetsTests
         Refused.Says(() => Datasets.Find(name), $"\"{name}\"", says, "imagefolder");
 
     [Fact]
+    public void A_folder_in_place_of_a_name_is_told_from_a_name_that_is_unknown() =>
+        Refused.Says(() => Datasets.Find(Path.GetTempPath()), DataProblem.FolderForName, "is a folder", "imagefolder");
+
+    [Fact]
     public void Class_names_are_complete_and_distinct()
     {
         Assert.Equal([10, 10, 10, 100, 0], Datasets.All.Select(info => info.Classes));

@@ -43,6 +43,24 @@ public class TaskTests
         Assert.Equal(straight.Last, student.Metrics);
     }
 
+    [Theory] // the first would tell 81 classes apart, the second multiply matrices that do not fit
+    [InlineData("lenet5-bn", "LeNet-5-BN takes images of 32x32 pixels, but the recipe makes them 64x64")]
+    [InlineData("vgg-small", "VGG-small takes images of 32x32 pixels, but the recipe makes them 64x64")]
+    public void A_model_that_takes_no_images_of_their_size_is_refused(string model, string says)
+    {
+        using ClassificationTask any = new(Sized("resnet20", 64), Small.Train, Small.Test);
+        using ClassificationTask right = new(Sized(model, 32), Small.Train, Small.Test);
+        Assert.Contains(
+            says, Assert.Throws<TrainingException>(() => new ClassificationTask(Sized(model, 64), Small.Train, Small.Test)).Message,
+            StringComparison.Ordinal);
+
+        static Recipe Sized(string model, int side)
+        {
+            Augmentation padded = Small.Plain with { Pad = (side - Small.Side) / 2 };
+            return Small.Recipe with { Model = model, TrainAugmentation = padded, TestAugmentation = padded };
+        }
+    }
+
     [Fact]
     public void A_companion_that_breaks_is_named()
     {
