@@ -9,8 +9,15 @@ internal static class TorchPickle
     // Classes of storages that other tensors than ours have: to skip them, a file without a directory needs the size of their elements.
     private static readonly Dictionary<string, int> OtherStorages = new()
     {
-        ["ComplexFloatStorage"] = 8, ["ComplexDoubleStorage"] = 16, ["QInt8Storage"] = 1, ["QUInt8Storage"] = 1, ["QInt32Storage"] = 4,
-        ["QUInt4x2Storage"] = 1, ["QUInt2x4Storage"] = 1, ["UntypedStorage"] = 1, ["_UntypedStorage"] = 1,
+        ["ComplexFloatStorage"] = 8,
+        ["ComplexDoubleStorage"] = 16,
+        ["QInt8Storage"] = 1,
+        ["QUInt8Storage"] = 1,
+        ["QInt32Storage"] = 4,
+        ["QUInt4x2Storage"] = 1,
+        ["QUInt2x4Storage"] = 1,
+        ["UntypedStorage"] = 1,
+        ["_UntypedStorage"] = 1,
     };
 
     private static readonly Dictionary<string, TensorDtype> Storages =

@@ -10,7 +10,7 @@ internal static class Hints
     /// <summary>The end of the sentence that the exception's message begins; empty where there is nothing to add.</summary>
     public static string For(Exception exception) => exception switch
     {
-        DataException { Problem: DataProblem.NoDownload } => 
+        DataException { Problem: DataProblem.NoDownload } =>
             "; give its path with --data-dir: it should hold train/CLASS/*.jpg and val/CLASS/*.jpg, or CLASS/*.jpg alone",
         DataException { Problem: DataProblem.NoSuchFolder } => "; give the folder that holds the data with --data-dir, or leave it out",
         DataException { Problem: DataProblem.FolderForName } => ": give its name with --data and the folder with --data-dir",

@@ -171,7 +171,8 @@ public sealed class Trainer : IDisposable
         ? new TrainingException($"{why} No epoch of {folder.Path} was complete yet.", cause)
         : new TrainingException($"{why} The checkpoint of epoch {folder.History.Count} in {folder.Path} is whole.", cause)
         {
-            Problem = TrainingProblem.Stopped, Folder = folder.Path,
+            Problem = TrainingProblem.Stopped,
+            Folder = folder.Path,
         };
 
     private TrainingResult Result(bool interrupted) => new(folder.Path, [.. folder.History], folder.Best, interrupted);

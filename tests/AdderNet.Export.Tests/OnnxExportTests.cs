@@ -26,7 +26,11 @@ public class OnnxExportTests
                 random.Next(1, 3));
             AdderNode adder = new()
             {
-                Name = "adder", Inputs = ["x"], Window = window, Groups = groups, Bias = random.Next(2) == 0 ? null : Graphs.Tensor(random, filters),
+                Name = "adder",
+                Inputs = ["x"],
+                Window = window,
+                Groups = groups,
+                Bias = random.Next(2) == 0 ? null : Graphs.Tensor(random, filters),
                 Filters = Graphs.Tensor(random, filters, channels / groups, window.KernelH, window.KernelW),
             };
             OnnxRuntime.AssertRunsAlike(Networks.Of(new FeatureShape(channels, random.Next(5, 9), random.Next(5, 9)), adder));
@@ -40,8 +44,12 @@ public class OnnxExportTests
         {
             OnnxRuntime.AssertRunsAlike(Networks.Of(new FeatureShape(4, 6, 5), new BinaryConvolutionNode
             {
-                Name = "binary", Inputs = ["x"], Filters = Graphs.Tensor(new Random(1), 6, 2, 3, 3), Groups = 2,
-                Window = new WindowGeometry(3, 3, 2, 1, 1, 1), Rule = rule,
+                Name = "binary",
+                Inputs = ["x"],
+                Filters = Graphs.Tensor(new Random(1), 6, 2, 3, 3),
+                Groups = 2,
+                Window = new WindowGeometry(3, 3, 2, 1, 1, 1),
+                Rule = rule,
             }));
         }
     }

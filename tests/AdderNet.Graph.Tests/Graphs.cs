@@ -51,22 +51,33 @@ internal static class Graphs
         Random random, string name, string input, int inChannels, int outChannels, int kernel = 1, int padding = 0, int groups = 1, bool bias = false) =>
         new()
         {
-            Name = name, Inputs = [input], Filters = Tensor(random, outChannels, inChannels / groups, kernel, kernel), Groups = groups,
-            Window = new WindowGeometry(kernel, kernel, PaddingH: padding, PaddingW: padding), Bias = bias ? Tensor(random, outChannels) : null,
+            Name = name,
+            Inputs = [input],
+            Filters = Tensor(random, outChannels, inChannels / groups, kernel, kernel),
+            Groups = groups,
+            Window = new WindowGeometry(kernel, kernel, PaddingH: padding, PaddingW: padding),
+            Bias = bias ? Tensor(random, outChannels) : null,
         };
 
     public static ConvolutionNode Convolution(
         Random random, string name, string input, int inChannels, int outChannels, int kernel = 1, int padding = 0) =>
         new()
         {
-            Name = name, Inputs = [input], Filters = Tensor(random, outChannels, inChannels, kernel, kernel),
+            Name = name,
+            Inputs = [input],
+            Filters = Tensor(random, outChannels, inChannels, kernel, kernel),
             Window = new WindowGeometry(kernel, kernel, PaddingH: padding, PaddingW: padding),
         };
 
     public static BatchNormNode Norm(Random random, string name, string input, int channels) => new()
     {
-        Name = name, Inputs = [input], Weight = Tensor(random, channels), Bias = Tensor(random, channels), RunningMean = Tensor(random, channels),
-        RunningVariance = TensorData.FromFloats([.. Values(random, channels).Select(v => v * v + .5f)], channels), Epsilon = 1e-5,
+        Name = name,
+        Inputs = [input],
+        Weight = Tensor(random, channels),
+        Bias = Tensor(random, channels),
+        RunningMean = Tensor(random, channels),
+        RunningVariance = TensorData.FromFloats([.. Values(random, channels).Select(v => v * v + .5f)], channels),
+        Epsilon = 1e-5,
     };
 
     public static TensorData Tensor(Random random, params long[] shape) =>

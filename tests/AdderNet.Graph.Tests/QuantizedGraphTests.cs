@@ -149,14 +149,24 @@ public class QuantizedGraphTests
 
     private static QuantizedAdderNode Adder(byte[] codes, IntegerEpilogue epilogue) => new()
     {
-        Name = "y", Inputs = ["x"], Filters = IntegerTensors.Of(codes, 1, 1, 1, codes.Length), Window = new WindowGeometry(1, codes.Length),
-        InputGrid = Four, Grid = Four, Epilogue = epilogue,
+        Name = "y",
+        Inputs = ["x"],
+        Filters = IntegerTensors.Of(codes, 1, 1, 1, codes.Length),
+        Window = new WindowGeometry(1, codes.Length),
+        InputGrid = Four,
+        Grid = Four,
+        Epilogue = epilogue,
     };
 
     private static QuantizedConvolutionNode Convolution(sbyte[] weights, IntegerEpilogue epilogue) => new()
     {
-        Name = "y", Inputs = ["x"], Filters = IntegerTensors.Of(weights, 1, 1, 1, weights.Length), Window = new WindowGeometry(1, weights.Length),
-        InputGrid = Signed, Grid = Four, Epilogue = epilogue,
+        Name = "y",
+        Inputs = ["x"],
+        Filters = IntegerTensors.Of(weights, 1, 1, 1, weights.Length),
+        Window = new WindowGeometry(1, weights.Length),
+        InputGrid = Signed,
+        Grid = Four,
+        Epilogue = epilogue,
     };
 
     private static IntegerEpilogue Epilogue(int multiplier = 1, long offset = 0, int shift = 1, int? residual = null) => new()

@@ -63,7 +63,8 @@ internal static class Networks
             double mean = layer is AdderNode adder ? -1.2 * adder.SumLength : 0, deviation = layer is AdderNode a ? Math.Sqrt(a.SumLength) : 3;
             nodes.Add(Graphs.Norm(random, $"{layer.Name}.bn", layer.Name, outputs) with
             {
-                RunningMean = Constant(mean, outputs), RunningVariance = Constant(deviation * deviation, outputs),
+                RunningMean = Constant(mean, outputs),
+                RunningVariance = Constant(deviation * deviation, outputs),
             });
             if (!relu)
             {

@@ -28,7 +28,12 @@ public class NodeTests
     [Fact]
     public void Adder_layers_of_any_geometry() => Check((node, filters) => new AdderNode
     {
-        Name = node.Name, Inputs = node.Inputs, Filters = filters, Window = node.Window, Groups = node.Groups, Bias = node.Bias,
+        Name = node.Name,
+        Inputs = node.Inputs,
+        Filters = filters,
+        Window = node.Window,
+        Groups = node.Groups,
+        Bias = node.Bias,
     });
 
     [Fact]
@@ -37,7 +42,12 @@ public class NodeTests
     [Fact]
     public void Binary_convolutions_of_any_geometry() => Check((node, filters) => new BinaryConvolutionNode
     {
-        Name = node.Name, Inputs = node.Inputs, Filters = filters, Window = node.Window, Groups = node.Groups, Rule = BinarizationRule.XnorNet,
+        Name = node.Name,
+        Inputs = node.Inputs,
+        Filters = filters,
+        Window = node.Window,
+        Groups = node.Groups,
+        Rule = BinarizationRule.XnorNet,
     });
 
     [Fact]
@@ -46,13 +56,17 @@ public class NodeTests
         {
             WindowGeometry window = layer.Window with
             {
-                PaddingH = Math.Min(layer.Window.PaddingH, layer.Window.KernelH / 2), PaddingW = Math.Min(layer.Window.PaddingW, layer.Window.KernelW / 2),
+                PaddingH = Math.Min(layer.Window.PaddingH, layer.Window.KernelH / 2),
+                PaddingW = Math.Min(layer.Window.PaddingW, layer.Window.KernelW / 2),
             };
             FeatureShape shape = layer.Shape with { Height = layer.Shape.Height + 6, Width = layer.Shape.Width + 6 };
             Same(shape, layer.Images, layer.Seed, new MaxPoolNode { Name = "y", Inputs = ["x"], Window = window });
             Same(shape, layer.Images, layer.Seed, new AveragePoolNode
             {
-                Name = "y", Inputs = ["x"], Window = window with { DilationH = 1, DilationW = 1 }, CountsPadding = layer.Seed % 2 == 0,
+                Name = "y",
+                Inputs = ["x"],
+                Window = window with { DilationH = 1, DilationW = 1 },
+                CountsPadding = layer.Seed % 2 == 0,
             });
         },
         iter: 100);
@@ -61,7 +75,10 @@ public class NodeTests
     public void Linear_layers_of_any_size() => Gen.Select(Gen.Int[1, 70], Gen.Int[1, 9], Gen.Int[1, 4]).Sample(
         (inputs, outputs, images) => Same(FeatureShape.Vector(inputs), images, inputs, new LinearNode
         {
-            Name = "y", Inputs = ["x"], Weight = Graphs.Tensor(new Random(inputs), outputs, inputs), Bias = Graphs.Tensor(new Random(outputs), outputs),
+            Name = "y",
+            Inputs = ["x"],
+            Weight = Graphs.Tensor(new Random(inputs), outputs, inputs),
+            Bias = Graphs.Tensor(new Random(outputs), outputs),
         }),
         iter: 100);
 
@@ -74,7 +91,12 @@ public class NodeTests
             FilterNode node = kind(
                 new ConvolutionNode
                 {
-                    Name = "y", Inputs = ["x"], Filters = filters, Window = layer.Window, Groups = layer.Groups, Bias = Graphs.Tensor(random, layer.Outputs),
+                    Name = "y",
+                    Inputs = ["x"],
+                    Filters = filters,
+                    Window = layer.Window,
+                    Groups = layer.Groups,
+                    Bias = Graphs.Tensor(random, layer.Outputs),
                 },
                 filters);
             Same(layer.Shape, layer.Images, layer.Seed, node with

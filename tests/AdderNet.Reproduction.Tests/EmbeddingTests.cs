@@ -109,7 +109,13 @@ public class EmbeddingTests
         {
             EpochMetrics metrics = new()
             {
-                Epoch = 1, LearningRate = 0, Train = new(("loss", 1)), Test = new(("loss", 1)), TrainSeconds = 0, TestSeconds = 0, ImagesPerSecond = 0,
+                Epoch = 1,
+                LearningRate = 0,
+                Train = new(("loss", 1)),
+                Test = new(("loss", 1)),
+                TrainSeconds = 0,
+                TestSeconds = 0,
+                ImagesPerSecond = 0,
                 Finished = default,
             };
             string card = $$"""

@@ -82,8 +82,14 @@ public class RunFolderTests
             saved++;
             EpochMetrics metrics = new()
             {
-                Epoch = saved, LearningRate = 0, Train = new(("loss", 1)), Test = new(("loss", saved % 7)), TrainSeconds = 0, TestSeconds = 0,
-                ImagesPerSecond = 0, Finished = default,
+                Epoch = saved,
+                LearningRate = 0,
+                Train = new(("loss", 1)),
+                Test = new(("loss", saved % 7)),
+                TrainSeconds = 0,
+                TestSeconds = 0,
+                ImagesPerSecond = 0,
+                Finished = default,
             };
             Checkpoints.TensorData epoch = Checkpoints.TensorData.FromFloats([saved], 1);
             store.Save(metrics, (_, _) => saved % 3 == 0, s => Checkpoints.Safetensors.Write(s, [new("epoch", epoch)]), s => Checkpoints.Safetensors.Write(s, []));

@@ -128,7 +128,8 @@ internal sealed class OnnxReader
             ("shift", "Add") => layer with { Epilogue = done with { Shift = call.PerChannel(1, layer.Shape) } },
             ("residual", "Add") => layer with
             {
-                Inputs = [.. layer.Inputs, call.Activation(1)], Epilogue = done with { AddsResidual = true },
+                Inputs = [.. layer.Inputs, call.Activation(1)],
+                Epilogue = done with { AddsResidual = true },
             },
             ("bounds", "Relu") => layer with { Epilogue = done with { Minimum = 0 } },
             ("bounds", "Clip") => layer with { Epilogue = done with { Minimum = call.OptionalNumber(1), Maximum = call.OptionalNumber(2) } },
@@ -151,13 +152,19 @@ internal sealed class OnnxReader
             case (OnnxFunctions.Domain, OnnxFunctions.Adder):
                 return Layer(call, new AdderNode
                 {
-                    Name = "", Inputs = [call.Activation(0)], Filters = call.Tensor(1), Window = call.Window(call.Tensor(1)),
+                    Name = "",
+                    Inputs = [call.Activation(0)],
+                    Filters = call.Tensor(1),
+                    Window = call.Window(call.Tensor(1)),
                     Groups = call.Groups,
                 });
             case (OnnxFunctions.Domain, OnnxFunctions.XnorNet or OnnxFunctions.DoReFa):
                 return Layer(call, new BinaryConvolutionNode
                 {
-                    Name = "", Inputs = [call.Activation(0)], Filters = call.Tensor(1), Window = call.Window(call.Tensor(1)),
+                    Name = "",
+                    Inputs = [call.Activation(0)],
+                    Filters = call.Tensor(1),
+                    Window = call.Window(call.Tensor(1)),
                     Groups = call.Groups,
                     Rule = call.Operator == OnnxFunctions.XnorNet ? BinarizationRule.XnorNet : BinarizationRule.DoReFa,
                 });
@@ -170,7 +177,10 @@ internal sealed class OnnxReader
             case (_, "Conv"):
                 return Layer(call, new ConvolutionNode
                 {
-                    Name = "", Inputs = [call.Activation(0)], Filters = call.Tensor(1), Bias = call.OptionalTensor(2),
+                    Name = "",
+                    Inputs = [call.Activation(0)],
+                    Filters = call.Tensor(1),
+                    Bias = call.OptionalTensor(2),
                     Window = call.Window(call.Tensor(1)),
                     Groups = call.Groups,
                 });
@@ -179,7 +189,9 @@ internal sealed class OnnxReader
             case (_, "MatMul"):
                 return Layer(call, new LinearNode
                 {
-                    Name = "", Inputs = [call.Activation(0)], Weight = OnnxTensors.Transposed(call.Tensor(1), call),
+                    Name = "",
+                    Inputs = [call.Activation(0)],
+                    Weight = OnnxTensors.Transposed(call.Tensor(1), call),
                 });
             case (_, "BatchNormalization"):
                 return Norm(call);
@@ -190,7 +202,8 @@ internal sealed class OnnxReader
             case (_, "Clip"):
                 return Add(new HardTanhNode
                 {
-                    Name = "", Inputs = [call.Activation(0)],
+                    Name = "",
+                    Inputs = [call.Activation(0)],
                     Minimum = (opset < 11 ? call.OptionalFloat("min") : call.OptionalNumber(1)) ?? float.NegativeInfinity,
                     Maximum = (opset < 11 ? call.OptionalFloat("max") : call.OptionalNumber(2)) ?? float.PositiveInfinity,
                 }, call);
@@ -205,7 +218,10 @@ internal sealed class OnnxReader
             case (_, "AveragePool"):
                 return Add(new AveragePoolNode
                 {
-                    Name = "", Inputs = x, Window = call.Window(null), CountsPadding = call.Integer("count_include_pad", 0) != 0,
+                    Name = "",
+                    Inputs = x,
+                    Window = call.Window(null),
+                    CountsPadding = call.Integer("count_include_pad", 0) != 0,
                 }, call);
             case (_, "GlobalAveragePool"):
                 return Add(new GlobalAveragePoolNode { Name = "", Inputs = x }, call);
@@ -250,7 +266,9 @@ internal sealed class OnnxReader
         TensorData weight = call.Integer("transB", 0) != 0 ? call.Tensor(1) : OnnxTensors.Transposed(call.Tensor(1), call);
         return Layer(call, new LinearNode
         {
-            Name = "", Inputs = [call.Activation(0)], Weight = weight,
+            Name = "",
+            Inputs = [call.Activation(0)],
+            Weight = weight,
             Bias = call.OptionalTensor(2) is null || weight.Shape.Length < 1 ? null : call.PerChannel(2, FeatureShape.Vector((int)weight.Shape[0])),
         });
     }
@@ -265,8 +283,13 @@ internal sealed class OnnxReader
         return Add(
             new BatchNormNode
             {
-                Name = "", Inputs = [call.Activation(0)], Weight = Learned(1, OnnxWriter.Ones), Bias = Learned(2, OnnxWriter.Zeros),
-                RunningMean = call.Tensor(3), RunningVariance = call.Tensor(4), Epsilon = call.Decimal("epsilon", 1e-5),
+                Name = "",
+                Inputs = [call.Activation(0)],
+                Weight = Learned(1, OnnxWriter.Ones),
+                Bias = Learned(2, OnnxWriter.Zeros),
+                RunningMean = call.Tensor(3),
+                RunningVariance = call.Tensor(4),
+                Epsilon = call.Decimal("epsilon", 1e-5),
             },
             call, call.Inputs[1].Tensor is null ? null : call.Inputs[1].Name);
 
@@ -351,7 +374,9 @@ internal sealed class OnnxReader
             ? throw call.Refused("has a filter that is not one-hot")
             : new ShiftNode
             {
-                Name = "", Inputs = [call.Activation(0)], Rows = [.. ones.Select(at => at / width - height / 2)],
+                Name = "",
+                Inputs = [call.Activation(0)],
+                Rows = [.. ones.Select(at => at / width - height / 2)],
                 Columns = [.. ones.Select(at => at % width - width / 2)],
             };
     }
