@@ -25,8 +25,8 @@ internal static class KernelChoice
     private const int ManyPixels = 4096;
 
     /// <summary>
-    /// Every pixel and channel is brought into planes and back, worth the work of some 6 filters. Measured with AVX2, 58 % of taps left, one thread:
-    /// the time of planes over dense is 1.3 with 16 filters, 0.93 to 1.08 with 32 and 64, 0.65 to 0.9 with 128 and 256.
+    /// Every pixel and channel is brought into planes and back, worth the work of some 6 filters. Measured with AVX2, 58 % of taps left, one thread,
+    /// in one noisy run: the time of planes over dense is 1.3 with 16 filters, 0.93 to 1.08 with 32 and 64, 0.65 to 1.01 with 128 and 256.
     /// </summary>
     private const int ManyFilters = 96;
 
