@@ -21,8 +21,16 @@ public class EpilogueTests
                 PackedFilters packed = new(shape, filters, w);
                 AdderKernel.Forward(shape, x, packed, expected);
                 AdderKernel.Forward(shape, x, filters, unpacked, w);
-                // The kernel that is chosen where nothing is packed may sum in another order.
-                Assert.All(expected.Zip(unpacked), y => Assert.InRange(Math.Abs(y.First - y.Second), 0, 1e-5 * Math.Max(1, Math.Abs(y.First))));
+                if (KernelChoice.Forced.Kernel is ForwardKernels.Planes)
+                {
+                    // It sums in another order.
+                    Assert.All(expected.Zip(unpacked), y => Assert.InRange(Math.Abs(y.First - y.Second), 0, 1e-5 * Math.Max(1, Math.Abs(y.First))));
+                }
+                else
+                {
+                    Assert.Equal(expected, unpacked);
+                }
+
                 for (int i = 0; i < expected.Length; i++)
                 {
                     float y = (expected[i] - (mean.Length == 0 ? 0 : mean[i % shape.O])) * (scale.Length == 0 ? 1 : scale[i % shape.O]);
