@@ -33,6 +33,40 @@ public class ExportTests(TinyRun tiny) : IClassFixture<TinyRun>
     }
 
     [Fact]
+    public void A_run_becomes_a_folder_of_C_and_what_lies_there_is_kept()
+    {
+        string folder = tiny["c"], kept = Path.Combine(folder, "mine.c");
+
+        Addernet.Run("export", tiny.Run, "--to", "c", folder).Succeeds();
+
+        Assert.Equal(["README.md", "main.c", "model.c", "model.h", "model_test.h"], Names(folder));
+        File.WriteAllText(kept, "mine");
+        File.WriteAllText(Path.Combine(folder, "model.c"), "changed");
+        Assert.Contains("exists", Addernet.Run("export", tiny.Run, "--to", "c", folder).FailsWith(ExitCode.Failure));
+        Assert.Equal("changed", File.ReadAllText(Path.Combine(folder, "model.c")));
+        Addernet.Run("export", tiny.Run, "--to", "c", folder, "--force").Succeeds();
+        Assert.Equal("mine", File.ReadAllText(kept));
+        Assert.NotEqual("changed", File.ReadAllText(Path.Combine(folder, "model.c")));
+        Assert.Contains("--dense is for --to c", Addernet.Run("export", tiny.Run, "--to", "web", folder, "--dense").FailsWith(ExitCode.Usage));
+    }
+
+    [Fact]
+    public void A_quantized_run_becomes_a_page_and_one_in_float32_is_told_what_to_do()
+    {
+        string file = tiny["web.safetensors"], folder = tiny["page"], none = tiny["none"];
+        Addernet.Run("quantize", tiny.Run, "--calibration", "32", "--data-dir", tiny.Data, "--out", file, "--threads", "1").Succeeds();
+        Directory.CreateDirectory(folder);
+
+        Addernet.Run("export", file, "--to", "web", folder).Succeeds();
+
+        Assert.Equal(["app.js", "engine.js", "index.html", "model.js", "style.css"], Names(folder));
+        Assert.Contains("quantize", Addernet.Run("export", tiny.Run, "--to", "web", none).FailsWith(ExitCode.Failure));
+        Assert.False(Path.Exists(none));
+    }
+
+    private static string[] Names(string folder) => [.. Directory.GetFileSystemEntries(folder).Select(Path.GetFileName).Order(StringComparer.Ordinal)!];
+
+    [Fact]
     public void Another_kind_of_export_is_refused() =>
         Assert.Contains("--to takes onnx", Addernet.Run("export", tiny.Run, "--to", "onxx", tiny["x.onnx"]).FailsWith(ExitCode.Usage));
 }

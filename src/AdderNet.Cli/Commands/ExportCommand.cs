@@ -1,5 +1,7 @@
 using System.CommandLine;
 using AdderNet.Export;
+using AdderNet.Export.C;
+using AdderNet.Export.Web;
 using AdderNet.Graph;
 
 namespace AdderNet.Cli.Commands;
@@ -10,11 +12,16 @@ internal static class ExportCommand
     /// <summary>What a network can be exported as.</summary>
     /// <param name="Word">What <c>--to</c> takes.</param>
     /// <param name="Write">Writes the network to a path, whole or not at all, and returns what to say of it.</param>
-    private sealed record Target(string Word, Func<NetworkGraph, string, string> Write);
+    /// <param name="IsFolder">Whether the path is a folder, which may be there if it is empty.</param>
+    private sealed record Target(string Word, Func<NetworkGraph, string, string> Write, bool IsFolder = false);
+
+    private static readonly Target denseC = new("c", (graph, path) => ToC(graph, path, dense: true), IsFolder: true);
 
     private static readonly Target[] targets =
     [
         new("onnx", ToOnnx),
+        new("c", (graph, path) => ToC(graph, path, dense: false), IsFolder: true),
+        new("web", ToWeb, IsFolder: true),
     ];
 
     public static Command Create(Host host)
@@ -24,7 +31,8 @@ internal static class ExportCommand
         Option<Target?> to = new("--to")
         {
             HelpName = string.Join('|', targets.Select(target => target.Word)),
-            Description = "What to write: onnx, a file for ONNX Runtime and other programs that read ONNX",
+            Description = "What to write: onnx, a file for ONNX Runtime and other programs that read ONNX; c, a folder of C99 without "
+                + "dependencies; web, a folder with a page for the browser, of a quantized network",
             Required = true,
             CustomParser = result =>
             {
@@ -38,27 +46,42 @@ internal static class ExportCommand
                 return target;
             },
         };
-        Option<bool> force = new("--force") { Description = "Replace PATH where it exists" };
+        Option<bool> dense = new("--dense")
+        {
+            Description = "With --to c: adder layers that go over all taps, a byte each, rather than over lists of those that need work",
+        };
+        Option<bool> force = new("--force") { Description = "Replace PATH where it exists; of a folder, the files of the same names" };
         ModelOptions models = new();
         CliCommand command = new(
             "export",
             "Write a trained network for other programs.",
             "export runs/lenet5-bn-mnist --to onnx lenet.onnx # for ONNX Runtime",
-            "export resnet20.pth --model resnet20 --data cifar10 --to onnx resnet20.onnx # weights saved by the official code")
+            "export resnet20.pth --model resnet20 --data cifar10 --to onnx resnet20.onnx # weights saved by the official code",
+            "export lenet-7bit.safetensors lenet-c --to c # a quantized network for a microcontroller",
+            "export lenet-7bit.safetensors lenet-page --to web # a page that runs it in a browser")
         {
-            run, path, to, force,
+            run, path, to, dense, force,
         };
         models.AddTo(command);
         command.SetAction(arguments =>
         {
             (string from, string destination) = (arguments.GetValue(run)!, arguments.GetValue(path)!);
-            if (Path.Exists(destination) && !arguments.GetValue(force))
+            Target target = arguments.GetValue(to)!;
+            if (arguments.GetValue(dense))
+            {
+                target = target.Word == denseC.Word ? denseC : throw CliException.Usage("--dense is for --to c.");
+            }
+
+            bool isThere = target.IsFolder && Directory.Exists(destination)
+                ? Directory.EnumerateFileSystemEntries(destination).Any()
+                : Path.Exists(destination);
+            if (isThere && !arguments.GetValue(force))
             {
                 throw new CliException($"{destination} exists; choose another name, or replace it with --force.");
             }
 
             NetworkGraph graph = GraphModels.IsGraph(from) ? GraphFile.Load(from) : OfModel(host, models, arguments, from);
-            host.Out.WriteLine(arguments.GetValue(to)!.Write(graph, destination));
+            host.Out.WriteLine(target.Write(graph, destination));
         });
         return command;
     }
@@ -74,5 +97,17 @@ internal static class ExportCommand
         OnnxFile.Save(graph, path);
         string sizes = string.Join(", ", graph.Inputs[0].Shape.Sizes);
         return FormattableString.Invariant($"Wrote {path}: {new FileInfo(path).Length:N0} bytes for inputs [N, {sizes}].");
+    }
+
+    private static string ToC(NetworkGraph graph, string path, bool dense)
+    {
+        CExporter.Export(graph, path, dense);
+        return $"Wrote {path}: C99. To try it: cd {path} && cc -std=c99 -O3 main.c model.c -o classify && ./classify";
+    }
+
+    private static string ToWeb(NetworkGraph graph, string path)
+    {
+        WebExporter.Export(graph, path);
+        return $"Wrote {path}: open {Path.Combine(path, "index.html")} in a browser.";
     }
 }

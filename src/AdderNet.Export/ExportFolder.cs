@@ -1,0 +1,64 @@
+using System.Text;
+using AdderNet.Checkpoints;
+
+namespace AdderNet.Export;
+
+/// <summary>Files that are made before any is written, so that a network that cannot be exported leaves nothing behind.</summary>
+internal sealed class ExportFolder
+{
+    private readonly Dictionary<string, byte[]> files = [];
+
+    public void Add(string name, string text) => files.Add(name, Encoding.UTF8.GetBytes(text));
+
+    /// <summary>Adds a file that lies in this assembly.</summary>
+    public void AddResource(string name, string resource)
+    {
+        using Stream stream = typeof(ExportFolder).Assembly.GetManifestResourceStream(resource)
+            ?? throw new InvalidOperationException($"The assembly lacks {resource}.");
+        using MemoryStream copy = new();
+        stream.CopyTo(copy);
+        files.Add(name, copy.ToArray());
+    }
+
+    /// <summary>
+    /// Writes all files or none: into a folder beside, which is renamed; or, where the folder exists, file by file over those of the same
+    /// names, and others stay.
+    /// </summary>
+    /// <exception cref="CheckpointException">The folder or a file cannot be written.</exception>
+    public void Write(string folder)
+    {
+        folder = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
+        string made = $"{folder}.{Guid.NewGuid():N}.tmp";
+        try
+        {
+            Directory.CreateDirectory(made);
+            foreach ((string name, byte[] content) in files)
+            {
+                File.WriteAllBytes(Path.Combine(made, name), content);
+            }
+
+            if (!Directory.Exists(folder))
+            {
+                Directory.Move(made, folder);
+                return;
+            }
+
+            foreach (string name in files.Keys)
+            {
+                File.Move(Path.Combine(made, name), Path.Combine(folder, name), overwrite: true);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            string reason = File.Exists(folder) ? "a file of that name is in the way" : e.Message.TrimEnd('.');
+            throw new CheckpointException($"The folder {folder} cannot be written: {reason}.", e);
+        }
+        finally
+        {
+            if (Directory.Exists(made))
+            {
+                Directory.Delete(made, recursive: true);
+            }
+        }
+    }
+}
