@@ -7,6 +7,7 @@ namespace AdderNet.Export;
 internal sealed class ExportFolder
 {
     private readonly Dictionary<string, byte[]> files = [];
+    private readonly Dictionary<string, string> copies = [];
 
     public void Add(string name, string text) => files.Add(name, Encoding.UTF8.GetBytes(text));
 
@@ -19,6 +20,11 @@ internal sealed class ExportFolder
         stream.CopyTo(copy);
         files.Add(name, copy.ToArray());
     }
+
+    public void Add(string name, byte[] content) => files.Add(name, content);
+
+    /// <summary>Adds a copy of a file, which may be run where the file may.</summary>
+    public void AddCopy(string path) => copies.Add(Path.GetFileName(path), path);
 
     /// <summary>
     /// Writes all files or none: into a folder beside, which is renamed; or, where the folder exists, file by file over those of the same
@@ -37,13 +43,18 @@ internal sealed class ExportFolder
                 File.WriteAllBytes(Path.Combine(made, name), content);
             }
 
+            foreach ((string name, string path) in copies)
+            {
+                File.Copy(path, Path.Combine(made, name));
+            }
+
             if (!Directory.Exists(folder))
             {
                 Directory.Move(made, folder);
                 return;
             }
 
-            foreach (string name in files.Keys)
+            foreach (string name in files.Keys.Concat(copies.Keys))
             {
                 File.Move(Path.Combine(made, name), Path.Combine(folder, name), overwrite: true);
             }

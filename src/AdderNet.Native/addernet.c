@@ -2,12 +2,30 @@
  * ahead of time has its vectors' width fixed: this finds the best one that runs here, and hands every call on. See addernet.h. */
 #define _GNU_SOURCE
 #include "addernet.h"
-#include "processor.h"
 
 #include <dlfcn.h>
 #include <pthread.h>
 #include <stdio.h>
 #include <string.h>
+
+#if defined(__x86_64__)
+/* x86-64-v3: AVX2, processors from 2013 on; x86-64-v4: AVX-512. */
+static const char *const builds[] = {"x86-64-v2", "x86-64-v3", "x86-64-v4"};
+
+static int best_build(void) {
+    __builtin_cpu_init();
+    int v3 = __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2");
+    int v4 = v3 && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512cd")
+        && __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512vl");
+    return v4 ? 2 : v3 ? 1 : 0;
+}
+#else
+static const char *const builds[] = {"any"};
+
+static int best_build(void) {
+    return 0;
+}
+#endif
 
 static pthread_once_t once = PTHREAD_ONCE_INIT;
 static char missing[4096];
@@ -24,6 +42,7 @@ static int32_t (*normalization)(const addernet_model *, float *, float *);
 static int32_t (*run)(const addernet_model *, const float *, int32_t, float *);
 static const char *(*last_error)(void);
 static void (*free_model)(addernet_model *);
+static int32_t (*infer)(int32_t, char **);
 
 static int find(void *library, const char *name, void *function) {
     void *address = dlsym(library, name);
@@ -55,7 +74,7 @@ static void open_engine(void) {
           && find(library, "addernet_class_count", &class_count) && find(library, "addernet_class_name", &class_name)
           && find(library, "addernet_normalization", &normalization) && find(library, "addernet_run", &run)
           && find(library, "addernet_last_error", &last_error) && find(library, "addernet_free", &free_model)
-          && find(library, "addernet_load", &load))) {
+          && find(library, "addernet_infer", &infer) && find(library, "addernet_load", &load))) {
         load = NULL;
         snprintf(missing, sizeof missing, "%.3000s is of another version than libaddernet.so; take both from the same build.", path);
     }
@@ -83,4 +102,13 @@ void addernet_free(addernet_model *model) {
     if (ready()) {
         free_model(model);
     }
+}
+
+/* The whole of addernet-infer, for launcher.c alone. */
+int32_t addernet_infer(int32_t count, char **arguments) {
+    if (!ready()) {
+        fprintf(stderr, "Error: %s\n", missing);
+        return 1;
+    }
+    return infer(count, arguments);
 }

@@ -1,5 +1,9 @@
+using System.Diagnostics;
+using System.Text.Json;
 using AdderNet.Export;
+using AdderNet.Export.Native;
 using AdderNet.Graph;
+using SkiaSharp;
 
 namespace AdderNet.Cli.Tests;
 
@@ -64,9 +68,45 @@ public class ExportTests(TinyRun tiny) : IClassFixture<TinyRun>
         Assert.False(Path.Exists(none));
     }
 
-    private static string[] Names(string folder) => [.. Directory.GetFileSystemEntries(folder).Select(Path.GetFileName).Order(StringComparer.Ordinal)!];
+    [Fact]
+    public void A_run_becomes_a_folder_with_the_engine_which_gives_the_commands_answer()
+    {
+        string engine = Path.Combine(AppContext.BaseDirectory, "native"), folder = tiny["native"], image = tiny["image.png"];
+        Assert.SkipUnless(NativeExporter.IsEngine(engine), "Nothing is compiled ahead of time; ./native does it, with clang or gcc and zlib's development files.");
+        using (SKBitmap bitmap = new(new SKImageInfo(28, 28, SKColorType.Gray8, SKAlphaType.Opaque)))
+        {
+            new Random(1).NextBytes(bitmap.GetPixelSpan());
+            using SKData png = bitmap.Encode(SKEncodedImageFormat.Png, 100);
+            File.WriteAllBytes(image, png.ToArray());
+        }
+
+        string said = Addernet.Run("export", tiny.Run, "--to", "native", folder).Succeeds();
+
+        Assert.Contains(Path.Combine(folder, "addernet-infer"), said);
+        string[] wanted = ["model.safetensors", "addernet.h", "libaddernet.so", "classify.c", "classify.py", "addernet-infer"];
+        Assert.Empty(wanted.Except(Names(folder)));
+        using Process program = Process.Start(new ProcessStartInfo(
+            Path.Combine(folder, "addernet-infer"), [Path.Combine(folder, "model.safetensors"), image, "--json"])
+        { RedirectStandardOutput = true })!;
+        (string Class, double Probability)[] expected = Guesses(Addernet.Run("predict", image, "--run", tiny.Run, "--json").Succeeds());
+        (string Class, double Probability)[] guesses = Guesses(program.StandardOutput.ReadToEnd());
+        Assert.Equal(expected.Select(g => g.Class), guesses.Select(g => g.Class));
+        Assert.All(expected.Zip(guesses), g => Assert.Equal(g.First.Probability, g.Second.Probability, 1e-5));
+        Assert.Contains("exists", Addernet.Run("export", tiny.Run, "--to", "native", folder).FailsWith(ExitCode.Failure));
+        File.WriteAllText(Path.Combine(folder, "mine.txt"), "mine");
+        Addernet.Run("export", tiny.Run, "--to", "native", folder, "--force").Succeeds();
+        Assert.Equal("mine", File.ReadAllText(Path.Combine(folder, "mine.txt")));
+    }
 
     [Fact]
     public void Another_kind_of_export_is_refused() =>
-        Assert.Contains("--to takes onnx", Addernet.Run("export", tiny.Run, "--to", "onxx", tiny["x.onnx"]).FailsWith(ExitCode.Usage));
+        Assert.Contains("--to takes onnx, c, web, native", Addernet.Run("export", tiny.Run, "--to", "onxx", tiny["x.onnx"]).FailsWith(ExitCode.Usage));
+
+    private static string[] Names(string folder) => [.. Directory.GetFileSystemEntries(folder).Select(Path.GetFileName).Order(StringComparer.Ordinal)!];
+
+    private static (string Class, double Probability)[] Guesses(string json) =>
+    [
+        .. JsonDocument.Parse(json).RootElement[0].GetProperty("guesses").EnumerateArray()
+            .Select(g => (g.GetProperty("class").GetString()!, g.GetProperty("probability").GetDouble())),
+    ];
 }

@@ -1,5 +1,5 @@
 using System.Globalization;
-using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 using AdderNet.Graph;
 using AdderNet.Infer;
 using AdderNet.Inference;
@@ -42,16 +42,22 @@ public sealed class AheadOfTimeTests : IDisposable
     [Fact]
     public void The_library_computes_with_this_processors_vectors()
     {
-        string library = Repository.Native("libaddernet.so");
-        (string build, int floats) = Vector512.IsHardwareAccelerated ? ("x86-64-v4", 16)
-            : Vector256.IsHardwareAccelerated ? ("x86-64-v3", 8)
-            : ("x86-64-v2", 4);
-        Repository.Native($"libaddernet-{build}.so");
-
+        (string build, int floats, string register) = Avx512BW.VL.IsSupported ? ("x86-64-v4", 16, "zmm")
+            : Avx2.IsSupported ? ("x86-64-v3", 8, "ymm")
+            : Sse42.IsSupported ? ("x86-64-v2", 4, "xmm")
+            : ("any", 4, "v");
+        string library = Repository.Native("libaddernet.so"), code = Repository.Native($"libaddernet-{build}.so");
         (int exit, string output, string error) = Repository.Run(
             Repository.Program("python3"), "-c", $"import ctypes; print(ctypes.CDLL('{library}').addernet_vector_width())");
-
         Assert.Equal((0, $"{floats}", ""), (exit, output.Trim(), error));
+
+        // What it says is what it was compiled for: minima of bytes and of floats are in registers of that width.
+        if (Sse42.IsSupported)
+        {
+            (_, string instructions, _) = Repository.Run(Repository.Program("objdump"), "-d", "--no-show-raw-insn", code);
+            Assert.Matches($@"pminub .*%{register}\d", instructions);
+            Assert.Matches($@"minps .*%{register}\d", instructions);
+        }
     }
 
     [Fact]

@@ -1,8 +1,10 @@
 using System.CommandLine;
 using AdderNet.Export;
 using AdderNet.Export.C;
+using AdderNet.Export.Native;
 using AdderNet.Export.Web;
 using AdderNet.Graph;
+using AdderNet.Inference;
 
 namespace AdderNet.Cli.Commands;
 
@@ -22,6 +24,7 @@ internal static class ExportCommand
         new("onnx", ToOnnx),
         new("c", (graph, path) => ToC(graph, path, dense: false), IsFolder: true),
         new("web", ToWeb, IsFolder: true),
+        new("native", ToNative, IsFolder: true),
     ];
 
     public static Command Create(Host host)
@@ -32,7 +35,8 @@ internal static class ExportCommand
         {
             HelpName = string.Join('|', targets.Select(target => target.Word)),
             Description = "What to write: onnx, a file for ONNX Runtime and other programs that read ONNX; c, a folder of C99 without "
-                + "dependencies; web, a folder with a page for the browser, of a quantized network",
+                + "dependencies; web, a folder with a page for the browser, of a quantized network; native, a folder with the engine as a shared library "
+                + "for C, Python and others",
             Required = true,
             CustomParser = result =>
             {
@@ -58,7 +62,8 @@ internal static class ExportCommand
             "export runs/lenet5-bn-mnist --to onnx lenet.onnx # for ONNX Runtime",
             "export resnet20.pth --model resnet20 --data cifar10 --to onnx resnet20.onnx # weights saved by the official code",
             "export lenet-7bit.safetensors lenet-c --to c # a quantized network for a microcontroller",
-            "export lenet-7bit.safetensors lenet-page --to web # a page that runs it in a browser")
+            "export lenet-7bit.safetensors lenet-page --to web # a page that runs it in a browser",
+            "export lenet-7bit.safetensors lenet --to native # a shared library, its header, and examples in C and Python")
         {
             run, path, to, dense, force,
         };
@@ -109,5 +114,22 @@ internal static class ExportCommand
     {
         WebExporter.Export(graph, path);
         return $"Wrote {path}: open {Path.Combine(path, "index.html")} in a browser.";
+    }
+
+    private static string ToNative(NetworkGraph graph, string path)
+    {
+        string engine = Path.Combine(AppContext.BaseDirectory, "native");
+        if (!NativeExporter.IsEngine(engine))
+        {
+            throw new CliException(
+                "This addernet was built without its native library; run ./native in its checkout (on Linux; it needs gcc or clang, and zlib's files for "
+                + "development: apt install gcc zlib1g-dev), and build or pack it again.");
+        }
+
+        // What the engine cannot run is said before anything is written.
+        new Engine(graph, threads: 1).Dispose();
+        NativeExporter.Export(graph, engine, path);
+        return $"Wrote {path}: the engine for C (addernet.h) and the network. To try it: "
+            + $"{Path.Combine(path, "addernet-infer")} {Path.Combine(path, NativeExporter.ModelFile)} IMAGE.png";
     }
 }

@@ -1,3 +1,0 @@
-using AdderNet.Infer;
-
-return Command.Run(args, Console.Out, Console.Error);
