@@ -12,6 +12,7 @@ internal static class Hints
     {
         DataException { Problem: DataProblem.NoDownload } =>
             "; give its path with --data-dir: it should hold train/CLASS/*.jpg and val/CLASS/*.jpg, or CLASS/*.jpg alone",
+        DataException { Problem: DataProblem.NoFolder } => "; give its folder with --data-dir",
         DataException { Problem: DataProblem.NoSuchFolder } => "; give the folder that holds the data with --data-dir, or leave it out",
         DataException { Problem: DataProblem.FolderForName } => ": give its name with --data and the folder with --data-dir",
         DataException { Problem: DataProblem.WrongSystemFile } => ", or give other files with --data-dir",

@@ -1,3 +1,5 @@
+using AdderNet.Data.Detection;
+
 namespace AdderNet.Data;
 
 /// <summary>
@@ -14,6 +16,7 @@ public sealed class Batch : IDisposable
     {
         this.images = images;
         this.giveBack = giveBack;
+        Placements = new Placement[indices.Length];
         Indices = indices;
         Labels = labels;
         Height = height;
@@ -50,6 +53,9 @@ public sealed class Batch : IDisposable
 
     /// <summary>The place of each image in its data set.</summary>
     public int[] Indices { get; }
+
+    /// <summary>Where each stored image lies in its prepared one.</summary>
+    internal Placement[] Placements { get; }
 
     /// <summary>Gives the images' memory back to the loader.</summary>
     public void Dispose()

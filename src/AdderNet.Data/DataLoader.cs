@@ -8,7 +8,7 @@ namespace AdderNet.Data;
 /// </summary>
 public sealed class DataLoader : IDisposable
 {
-    private readonly Dataset dataset;
+    private readonly IImageSource dataset;
     private readonly ItemTransform transform;
     private readonly int batchSize, largestBatch, threads, prefetch;
     private readonly bool shuffle;
@@ -41,7 +41,7 @@ public sealed class DataLoader : IDisposable
     }
 
     internal DataLoader(
-        Dataset dataset, Augmentation augmentation, int batchSize, bool shuffle, ulong seed, int threads, bool dropLast, int prefetch, int minLast,
+        IImageSource dataset, Augmentation augmentation, int batchSize, bool shuffle, ulong seed, int threads, bool dropLast, int prefetch, int minLast,
         Func<int, float[]> allocate)
     {
         ArgumentNullException.ThrowIfNull(dataset);
@@ -63,7 +63,7 @@ public sealed class DataLoader : IDisposable
         if (Height == 0)
         {
             // Image files without a crop: all must have the first one's size.
-            RawImage first = dataset.Read(0);
+            RawImage first = dataset.Read(0, new ImageFile.Buffers());
             (Height, Width) = transform.OutputSize(first.Height, first.Width);
         }
 
@@ -159,7 +159,7 @@ public sealed class DataLoader : IDisposable
         long[] labels = new long[indices.Length];
         for (int i = 0; i < labels.Length; i++)
         {
-            labels[i] = dataset.Labels[indices[i]];
+            labels[i] = dataset.Label(indices[i]);
         }
 
         float[] images = pool.TryTake(out float[]? pooled) ? pooled : NewImages();
@@ -202,7 +202,7 @@ public sealed class DataLoader : IDisposable
 
             try
             {
-                transform.Run(image, new CounterRandom(seed, epoch, index), scratch, images.Slice(i * length, length));
+                batch.Placements[i] = transform.Run(image, new CounterRandom(seed, epoch, index), scratch, images.Slice(i * length, length));
             }
             catch (DataException e)
             {

@@ -4,7 +4,7 @@ namespace AdderNet.Data;
 /// Labelled images: in memory where all have one size (MNIST, CIFAR), or image files that are decoded when asked for.
 /// Reading is safe from several threads.
 /// </summary>
-public sealed class Dataset
+public sealed class Dataset : IImageSource
 {
     private readonly ReadOnlyMemory<byte> pixels;
     private readonly IReadOnlyList<string>? files;
@@ -81,6 +81,10 @@ public sealed class Dataset
 
     /// <summary>What to call an image in a message: its path, or its number.</summary>
     public string Describe(int index) => files is null ? $"image {index} of {Info.Title}" : files[index];
+
+    int IImageSource.Label(int index) => labels[index];
+
+    RawImage IImageSource.Read(int index, ImageFile.Buffers buffers) => Read(index, buffers);
 
     /// <summary>One image, whose pixels live in <paramref name="buffers"/> until the next call with these.</summary>
     internal RawImage Read(int index, ImageFile.Buffers buffers)

@@ -23,6 +23,9 @@ public sealed record DatasetInfo(
     bool CanDownload,
     string Source)
 {
+    /// <summary>Whether its labels are boxes around objects, for detection; else each image has one class.</summary>
+    public bool HasBoxes { get; init; }
+
     /// <summary>Number of classes.</summary>
     public int Classes => ClassNames.Count;
 }

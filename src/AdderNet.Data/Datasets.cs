@@ -1,3 +1,5 @@
+using AdderNet.Data.Detection;
+
 namespace AdderNet.Data;
 
 /// <summary>The data sets that are known by name.</summary>
@@ -67,8 +69,26 @@ public static class Datasets
         "your own images, as ImageNet: DIR/train/CLASS/*.jpg and DIR/val/CLASS/*.jpg; val may be valid, validation or dev, and test is only " +
         "measured at the end. Without val, or with DIR/CLASS/*.jpg alone, a tenth of each class is held out to choose the best epoch");
 
+    private static readonly DatasetInfo Digits = new("digits", "Digits", 1, DigitScenes.Side, DigitScenes.Side, Mnist.Info.ClassNames, 4000, 500, false,
+        "MNIST's digits at random places on canvases, drawn when they are needed")
+    {
+        HasBoxes = true,
+    };
+
+    private static readonly DatasetInfo Voc = new("voc", "Pascal VOC", 3, 0, 0, [], 0, 0, false,
+        "your own images with boxes, as Pascal VOC: Annotations/*.xml, JPEGImages/*.jpg and lists in ImageSets/Main")
+    {
+        HasBoxes = true,
+    };
+
+    private static readonly DatasetInfo Coco = new("coco", "COCO", 3, 0, 0, [], 0, 0, false,
+        "your own images with boxes, as COCO: annotations/instances_train*.json and instances_val*.json beside the folders of images")
+    {
+        HasBoxes = true,
+    };
+
     /// <summary>All of them.</summary>
-    public static IReadOnlyList<DatasetInfo> All { get; } = [Mnist.Info, FashionMnist.Info, Cifar10.Info, Cifar100.Info, Folder];
+    public static IReadOnlyList<DatasetInfo> All { get; } = [Mnist.Info, FashionMnist.Info, Cifar10.Info, Cifar100.Info, Folder, Digits, Voc, Coco];
 
     /// <summary>The data set of that name; upper case and separators do not matter (CIFAR-10 is cifar10).</summary>
     /// <exception cref="DataException">There is none; the message lists the names.</exception>
@@ -112,6 +132,11 @@ public static class Datasets
         CancellationToken cancellation = default)
     {
         DatasetInfo info = Find(name);
+        if (info.HasBoxes)
+        {
+            throw new DataException($"{info.Title} has images with boxes, and this takes images of one class each; use another data set.");
+        }
+
         return info.Name switch
         {
             "mnist" => Mnist.Open(train, dataDir, progress, cancellation),
@@ -141,6 +166,28 @@ public static class Datasets
             : new DatasetSplits(
                 Open(name, train: true, dataDir, progress, skipDamaged, cancellation), null,
                 Open(name, train: false, dataDir, progress, skipDamaged, cancellation), []);
+    }
+
+    /// <summary>Reads all splits of a data set with boxes. All labels and images are checked first.</summary>
+    /// <param name="name">One of <see cref="All"/> whose <see cref="DatasetInfo.HasBoxes"/> is set.</param>
+    /// <param name="dataDir">The user's folder; null only for those that are drawn.</param>
+    /// <param name="skipDamaged">Whether to leave out labels and images that are wrong; otherwise they are all named in an exception.</param>
+    /// <param name="cancellation">Stops.</param>
+    /// <exception cref="DataException">The name is unknown or of images without boxes, or labels or images are missing or wrong.</exception>
+    public static DetectionSplits OpenDetection(
+        string name, string? dataDir = null, bool skipDamaged = false, CancellationToken cancellation = default)
+    {
+        DatasetInfo info = Find(name);
+        return info switch
+        {
+            { HasBoxes: false } => throw new DataException(
+                $"{info.Title} has no boxes; for detection there are {string.Join(", ", All.Where(d => d.HasBoxes).Select(d => d.Name))}."),
+            { Name: "digits" } => dataDir is null ? DigitScenes.Create() : throw new DataException(
+                $"{info.Title} are drawn and come from no folder; leave out {dataDir}, or name a data set with boxes that is in files: voc or coco."),
+            _ when dataDir is null => throw new DataException($"{info.Title} has no download.") { Problem = DataProblem.NoFolder },
+            { Name: "voc" } => VocFolder.Open(info, dataDir, skipDamaged, cancellation),
+            _ => CocoFolder.Open(info, dataDir, skipDamaged, cancellation),
+        };
     }
 
     private static OfficialFile[] IdxFiles(string prefix, string[] mirrors, int count, string imagesSha256, string labelsSha256)

@@ -34,6 +34,22 @@ public static class ImageFile
         return dataset.Height > 0 ? image.ResizeToCover(dataset.Height, dataset.Width) : image;
     }
 
+    /// <summary>Rows and columns of an image as <see cref="Read(string)"/> gives it, by its header alone.</summary>
+    /// <exception cref="DataException">The file is missing, no image, or damaged.</exception>
+    internal static (int Height, int Width) ReadSize(string path)
+    {
+        using FileStream stream = DataFile.Open(path);
+        return DataFile.Guard(path, () =>
+        {
+            byte[] start = new byte[ImageFormats.HeaderLength];
+            ImageFormat format = ImageFormats.Of(start.AsSpan(0, stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)), path);
+            Source source = new(path, format, stream, () => SKCodec.Create(new SKFileStream(path)));
+            using SKCodec codec = source.Open() ?? throw Damaged(source, SKCodecResult.InvalidInput);
+            SKSizeI size = codec.Info.Size;
+            return Origin(source, codec) >= SKEncodedOrigin.LeftTop ? (size.Width, size.Height) : (size.Height, size.Width);
+        });
+    }
+
     /// <summary>Decodes an image, as <see cref="Read(string)"/> does.</summary>
     /// <param name="file">The whole content of an image file.</param>
     /// <param name="name">What error messages call it.</param>

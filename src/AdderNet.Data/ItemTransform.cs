@@ -1,3 +1,5 @@
+using AdderNet.Data.Detection;
+
 namespace AdderNet.Data;
 
 /// <summary>An <see cref="Augmentation"/> checked and made ready for images of so many channels; immutable, so that threads share it.</summary>
@@ -27,6 +29,15 @@ internal sealed class ItemTransform
                 "randomResizedCrop's ratio", $"{random.MinRatio}..{random.MaxRatio}", "a range above 0");
         }
 
+        if (steps.ScaleJitter is { } jitter)
+        {
+            Check(jitter.Size is >= 1 and <= 4096, "scaleJitter.size", jitter.Size, "1 to 4096");
+            Check(jitter.MinScale > 0 && jitter.MinScale <= jitter.MaxScale && jitter.MaxScale <= 16,
+                "scaleJitter's scale", $"{jitter.MinScale}..{jitter.MaxScale}", "a range within (0, 16]");
+            Check(steps is { RandomResizedCrop: null, Resize: null, RandomCrop: null, CenterCrop: null, Pad: 0 },
+                "scaleJitter", "one of several steps that make the size", "the only one: leave out the crops, resize and pad");
+        }
+
         values = new float[channels * 256];
         for (int i = 0; i < values.Length; i++)
         {
@@ -40,7 +51,7 @@ internal sealed class ItemTransform
     /// <summary>Rows and columns of the result, given those of the stored image; (0, 0) in gives (0, 0) where the result depends on the image.</summary>
     public (int Height, int Width) OutputSize(int height, int width)
     {
-        int? crop = steps.CenterCrop ?? steps.RandomCrop;
+        int? crop = steps.ScaleJitter?.Size ?? steps.CenterCrop ?? steps.RandomCrop;
         if (crop is { } side)
         {
             return (side, side);
@@ -65,23 +76,40 @@ internal sealed class ItemTransform
     /// <param name="random">The image's own random numbers.</param>
     /// <param name="scratch">Buffers of the calling thread.</param>
     /// <param name="output">[H, W, C] floats, of the size that <see cref="OutputSize"/> tells.</param>
-    public void Run(RawImage image, CounterRandom random, Scratch scratch, Span<float> output)
+    /// <returns>Where the stored image lies in the result.</returns>
+    public Placement Run(RawImage image, CounterRandom random, Scratch scratch, Span<float> output)
     {
         (int outH, int outW) = OutputSize(image.Height, image.Width);
+        Placement placement = Placement.Identity;
+        if (steps.ScaleJitter is { } jitter)
+        {
+            (int scaledH, int scaledW) = Jittered(image, jitter, ref random);
+            placement = placement.Scale((double)scaledW / image.Width, (double)scaledH / image.Height);
+            image = scratch.Resample(image, 0, 0, image.Height, image.Width, scaledH, scaledW);
+        }
+
         if (steps.RandomResizedCrop is { } part)
         {
             (int top, int left, int cropH, int cropW) = Part(image, part, ref random);
             image = scratch.Resample(image, top, left, cropH, cropW, part.Size, part.Size);
+            placement = placement.Cut(left, top).Scale((double)part.Size / cropW, (double)part.Size / cropH);
         }
 
         (int height, int width) = Resized(image.Height, image.Width);
         if ((height, width) != (image.Height, image.Width))
         {
+            placement = placement.Scale((double)width / image.Width, (double)height / image.Height);
             image = scratch.Resample(image, 0, 0, image.Height, image.Width, height, width);
         }
 
         // From here on it is a window on the image, which may reach beyond it: what lies outside is black.
         int y0 = -steps.Pad, x0 = -steps.Pad, paddedH = image.Height + 2 * steps.Pad, paddedW = image.Width + 2 * steps.Pad;
+        if (steps.ScaleJitter is { IsRandom: var moved, Size: var square })
+        {
+            y0 = moved ? Place(image.Height, square, ref random) : Middle(image.Height, square);
+            x0 = moved ? Place(image.Width, square, ref random) : Middle(image.Width, square);
+        }
+
         if (steps.RandomCrop is { } side)
         {
             if (side > paddedH || side > paddedW)
@@ -102,6 +130,8 @@ internal sealed class ItemTransform
 
         bool flip = steps.HorizontalFlip && (random.Next() & 1) != 0;
         Window(image, y0, x0, outH, outW, flip, output);
+        placement = placement.Cut(x0, y0);
+        return flip ? placement.Mirror(outW) : placement;
     }
 
     private void Window(RawImage image, int y0, int x0, int outH, int outW, bool flip, Span<float> output)
@@ -173,6 +203,21 @@ internal sealed class ItemTransform
     // before it when the image is smaller.
     private static int Middle(int size, int crop) =>
         size >= crop ? (int)Math.Round((size - crop) / 2.0) : -((crop - size) / 2);
+
+    // The row or column at which a window of a size begins: within a larger image, or before a smaller one that lies within the window.
+    private static int Place(int size, int window, ref CounterRandom random) =>
+        size >= window ? random.Next(size - window + 1) : -random.Next(window - size + 1);
+
+    private static (int Height, int Width) Jittered(RawImage image, ScaleJitter jitter, ref CounterRandom random)
+    {
+        double factor = (double)jitter.Size / Math.Max(image.Height, image.Width);
+        if (jitter.IsRandom)
+        {
+            factor *= random.Uniform(jitter.MinScale, jitter.MaxScale);
+        }
+
+        return (Math.Max(1, (int)Math.Round(image.Height * factor)), Math.Max(1, (int)Math.Round(image.Width * factor)));
+    }
 
     private (int Height, int Width) Resized(int height, int width)
     {

@@ -15,7 +15,7 @@ public class DatasetsTests
     [Theory]
     [InlineData("minst", "did you mean mnist?")]
     [InlineData("cifar", "did you mean cifar10?")]
-    [InlineData("something else", "there are mnist, fashion-mnist, cifar10, cifar100, imagefolder.")]
+    [InlineData("something else", "there are mnist, fashion-mnist, cifar10, cifar100, imagefolder, digits, voc, coco.")]
     public void An_unknown_name_gets_the_nearest_one_and_the_list(string name, string says) =>
         Refused.Says(() => Datasets.Find(name), $"\"{name}\"", says, "imagefolder");
 
@@ -26,7 +26,7 @@ public class DatasetsTests
     [Fact]
     public void Class_names_are_complete_and_distinct()
     {
-        Assert.Equal([10, 10, 10, 100, 0], Datasets.All.Select(info => info.Classes));
+        Assert.Equal([10, 10, 10, 100, 0, 10, 0, 0], Datasets.All.Select(info => info.Classes));
         Assert.All(Datasets.All, info => Assert.Equal(info.Classes, info.ClassNames.Distinct().Count()));
         Assert.Equal(Datasets.Find("cifar100").ClassNames.Order(StringComparer.Ordinal), Datasets.Find("cifar100").ClassNames);
     }

@@ -1,0 +1,164 @@
+using AdderNet.Data.Detection;
+
+namespace AdderNet.Data.Tests.Detection;
+
+/// <summary>Pascal VOC's and COCO's files of labels.</summary>
+public class LabelFileTests
+{
+    [Theory]
+    [InlineData("voc")]
+    [InlineData("coco")]
+    public void Scenes_that_are_written_are_read_back_the_same(string format)
+    {
+        using TempFolder folder = new();
+        DetectionSplits scenes = DigitScenes.Create(train: 12, validation: 3, test: 2);
+        Write(format, scenes, folder["data"]);
+        DetectionSplits read = Datasets.OpenDetection(format, folder["data"]);
+        Assert.Empty(read.Notices);
+        foreach (var (was, now) in new[] { (scenes.Train, read.Train), (scenes.Validation!, read.Validation!), (scenes.Test!, read.Test!) })
+        {
+            Assert.Equal(was.Count, now.Count);
+            for (int i = 0; i < was.Count; i++)
+            {
+                Assert.Equal(was.Images[i].Objects.Select(o => (was.ClassNames[o.Class], o.Box)), now.Images[i].Objects.Select(o => (now.ClassNames[o.Class], o.Box)));
+                Assert.Equal(was.Read(i).Pixels.ToArray(), now.Read(i).WithChannels(1).Pixels.ToArray());
+            }
+        }
+    }
+
+    [Fact]
+    public void Scenes_follow_from_their_seed_and_their_boxes_are_around_the_digits()
+    {
+        DetectionDataset one = DigitScenes.Create(20, 1, 1, seed: 5).Train, same = DigitScenes.Create(30, 1, 1, seed: 5).Train, other = DigitScenes.Create(20, 1, 1, seed: 6).Train;
+        for (int i = 0; i < one.Count; i++)
+        {
+            Assert.Equal(one.Images[i].Objects, same.Images[i].Objects);
+            Assert.True(one.Read(i).Pixels.Span.SequenceEqual(same.Read(i).Pixels.Span));
+            Assert.NotEqual(one.Images[i].Objects, other.Images[i].Objects);
+            AssertBright(one.Read(i), one.Images[i].Objects);
+        }
+    }
+
+    [Fact]
+    public void Difficult_objects_and_crowds_are_told_from_others()
+    {
+        using TempFolder folder = new();
+        string voc = Voc(folder), label = Path.Combine(voc, "Annotations", "train_000001.xml");
+        File.WriteAllText(label, Annotation("<object><name>7</name><difficult>1</difficult><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>1</xmax><ymax>9.5</ymax></bndbox></object>"));
+        LabelledBox box = Assert.Single(Datasets.OpenDetection("voc", voc).Train.Images[0].Objects);
+        Assert.True(box is { IsDifficult: true, IsCrowd: false, IsIgnored: true });
+        // Pixel 1 is the first, and a box ends after its last one: this one has one column.
+        Assert.Equal(new Box(0, 1, 1, 9.5f), box.Box);
+
+        string coco = Coco(folder), file = Path.Combine(coco, "annotations", "instances_train.json");
+        File.WriteAllText(file, File.ReadAllText(file).Replace("\"iscrowd\":0", "\"iscrowd\":1", StringComparison.Ordinal));
+        Assert.All(Datasets.OpenDetection("coco", coco).Train.Images.SelectMany(i => i.Objects), o => Assert.True(o is { IsCrowd: true, IsDifficult: false }));
+    }
+
+    [Theory]
+    [InlineData("50", "10", "40", "20", "'7', xmin 50, ymin 10, xmax 40, ymax 20, is reversed")]
+    [InlineData("50", "10", "60", "400", "reaches out of the image of 128x128")]
+    [InlineData("-9", "10", "60", "40", "reaches out of the image of 128x128")]
+    [InlineData("x", "10", "60", "40", "no bndbox of the four numbers")]
+    public void A_bad_box_of_Pascal_VOC_is_told_with_file_and_line(string xmin, string ymin, string xmax, string ymax, string says)
+    {
+        using TempFolder folder = new();
+        string voc = Voc(folder), label = Path.Combine(voc, "Annotations", "train_000002.xml");
+        File.WriteAllText(label, Annotation($"\n\n<object><name>7</name>\n<bndbox><xmin>{xmin}</xmin><ymin>{ymin}</ymin><xmax>{xmax}</xmax><ymax>{ymax}</ymax></bndbox></object>"));
+        Refused.Says(() => Datasets.OpenDetection("voc", voc), $"{label} line 4", says);
+        DetectionSplits rest = Datasets.OpenDetection("voc", voc, skipDamaged: true);
+        Assert.Contains("1 label(s)", Assert.Single(rest.Notices), StringComparison.Ordinal);
+        Assert.Empty(rest.Train.Images[1].Objects);
+    }
+
+    [Theory]
+    [InlineData("5,5,0,4", "is empty")]
+    [InlineData("5,5,-3,4", "is reversed")]
+    [InlineData("5,5,400,4", "reaches out of the image of 128x128")]
+    public void A_bad_box_of_COCO_is_told_with_file_and_line(string numbers, string says)
+    {
+        using TempFolder folder = new();
+        string coco = Coco(folder), file = Path.Combine(coco, "annotations", "instances_val.json"), text = File.ReadAllText(file);
+        int at = text.IndexOf("{\"id\":1,\"image_id\"", StringComparison.Ordinal);
+        File.WriteAllText(file, $"{text[..at]}\n\n{{\"image_id\":1,\"category_id\":3,\"bbox\":[{numbers}]}},{text[at..]}");
+        Refused.Says(() => Datasets.OpenDetection("coco", coco), $"{file} line 3", "the box of '2'", says);
+    }
+
+    [Fact]
+    public void Whatever_else_is_wrong_with_labels_is_told_before_training()
+    {
+        using TempFolder folder = new();
+        string voc = Voc(folder), list = Path.Combine(voc, "ImageSets", "Main", "val.txt"), names = File.ReadAllText(list);
+        File.WriteAllText(list, $"{names}nobody\n");
+        Refused.Says(() => Datasets.OpenDetection("voc", voc), $"{list} line 3", "'nobody'", "Annotations");
+        File.WriteAllText(list, $"../../x\n{names}");
+        Refused.Says(() => Datasets.OpenDetection("voc", voc), $"{list} line 1", "no name of an image");
+        File.WriteAllText(list, names);
+        string label = Path.Combine(voc, "Annotations", "val_000001.xml"), good = File.ReadAllText(label);
+        File.WriteAllText(label, Annotation("<object><name>seven</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></object>"));
+        Refused.Says(() => Datasets.OpenDetection("voc", voc), $"{label} line 1", "no class 'seven'", "the classes are 0");
+        File.WriteAllText(label, "<annotation><object>");
+        Refused.Says(() => Datasets.OpenDetection("voc", voc), $"{label} line 1", "XML");
+        File.WriteAllText(label, "<!DOCTYPE a [<!ENTITY b \"c\">]><annotation>&b;</annotation>");
+        Refused.Says(() => Datasets.OpenDetection("voc", voc), $"{label} line 1", "XML");
+        File.WriteAllText(label, good.Replace("<width>128", "<width>256", StringComparison.Ordinal));
+        Refused.Says(() => Datasets.OpenDetection("voc", voc), "val_000001.png has 128x128 pixels", "256x128");
+        File.WriteAllText(label, good);
+        string image = Path.Combine(voc, "JPEGImages", "val_000001.png");
+        File.WriteAllBytes(image, File.ReadAllBytes(image)[..(int)(new FileInfo(image).Length / 2)]);
+        Refused.Says(() => Datasets.OpenDetection("voc", voc), image, "cut short");
+        File.Delete(image);
+        Refused.Says(() => Datasets.OpenDetection("voc", voc), $"{list} line 1", "JPEGImages");
+        Refused.Says(() => Datasets.OpenDetection("voc", folder["none"]), "does not exist");
+        Refused.Says(() => Datasets.OpenDetection("voc", Directory.CreateDirectory(folder["empty"]).FullName), "is no Pascal VOC folder");
+
+        string coco = Coco(folder), file = Path.Combine(coco, "annotations", "instances_train.json"), json = File.ReadAllText(file);
+        File.WriteAllText(file, json[..^40]);
+        Refused.Says(() => Datasets.OpenDetection("coco", coco), file, "no JSON of COCO's");
+        File.WriteAllText(file, json.Replace("000001.png", "../../secret.png", StringComparison.Ordinal));
+        Refused.Says(() => Datasets.OpenDetection("coco", coco), $"{file} line 1", "secret.png");
+        File.WriteAllText(file, json.Replace("\"image_id\":2,", "\"image_id\":99,", StringComparison.Ordinal));
+        Assert.Contains("image 99", Messages(() => Datasets.OpenDetection("coco", coco)), StringComparison.Ordinal);
+        File.WriteAllText(file, json.Replace("\"category_id\":", "\"category_id\":4", StringComparison.Ordinal));
+        Assert.Contains("no class 'category 4", Messages(() => Datasets.OpenDetection("coco", coco)), StringComparison.Ordinal);
+        Refused.Says(() => Datasets.OpenDetection("mnist"), "has no boxes", "digits, voc, coco");
+        Refused.Says(() => Datasets.Open("digits", train: true), "images with boxes");
+    }
+
+    private static string Messages(Action action)
+    {
+        DataException e = Assert.Throws<DataException>(action);
+        return string.Join('\n', [.. e.Details, e.Message]);
+    }
+
+    private static void Write(string format, DetectionSplits splits, string path) =>
+        (format == "voc" ? (Action<DetectionSplits, string>)DetectionFiles.WriteVoc : DetectionFiles.WriteCoco)(splits, path);
+
+    private static string Voc(TempFolder folder)
+    {
+        DetectionFiles.WriteVoc(DigitScenes.Create(40, 2, 1), folder["voc"]);
+        return folder["voc"];
+    }
+
+    private static string Coco(TempFolder folder)
+    {
+        DetectionFiles.WriteCoco(DigitScenes.Create(4, 2, 1), folder["coco"]);
+        return folder["coco"];
+    }
+
+    private static string Annotation(string objects) => $"<annotation><size><width>128</width><height>128</height></size>{objects}</annotation>";
+
+    /// <summary>Asserts that the bright pixels lie in the boxes, and some at every edge of each.</summary>
+    internal static void AssertBright(RawImage image, IReadOnlyList<LabelledBox> objects, int slack = 2)
+    {
+        const int bright = 64;
+        for (int i = 0; i < image.Height * image.Width; i++)
+        {
+            if (image.Pixels.Span[i * image.Channels] >= bright)
+            {
+                (int x, int y) = (i % image.Width, i / image.Width);
+                Assert.Contains(objects, o => x >= o.Box.X0 - slack && x < o.Box.X1 + slack && y >= o.Box.Y0 - slack && y < o.Box.Y1 + slack);
+            }
+        }
+    }
+}
