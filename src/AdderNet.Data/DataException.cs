@@ -8,6 +8,9 @@ public sealed class DataException : Exception
     /// <summary>Which problem it is, for programs that say in their own words what to do about it.</summary>
     public DataProblem Problem { get; init; }
 
+    /// <summary>Whether it is a file that begins as an image of its format, but holds none.</summary>
+    internal bool HoldsNoImage { get; init; }
+
     /// <summary>A problem told in one sentence.</summary>
     public DataException(string message) : base(message) { }
 
@@ -41,4 +44,7 @@ public enum DataProblem
 
     /// <summary>A file of the system's is not the published one.</summary>
     WrongSystemFile,
+
+    /// <summary>Image files of a folder can't be read.</summary>
+    DamagedImages,
 }

@@ -4,19 +4,27 @@ namespace AdderNet.Data;
 /// <param name="Images">Files named as images, hidden ones left out, in the order of their paths.</param>
 /// <param name="Others">Other files.</param>
 /// <param name="Hidden">Hidden files and folders.</param>
-/// <param name="Repeated">Links to folders that were read already.</param>
+/// <param name="Repeated">Links to folders that were read already, or that a class lies in.</param>
 internal sealed record FolderContent(IReadOnlyList<string> Images, int Others, int Hidden, int Repeated)
 {
     private static readonly EnumerationOptions All = new() { AttributesToSkip = 0, IgnoreInaccessible = false };
 
     /// <summary>Reads a folder and all below it. Links are followed, but into no folder twice, so that loops end.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <param name="isClass">Whether it is one class of several: links to where it lies itself would bring the images of the others.</param>
+    /// <param name="cancellation">Stops.</param>
     /// <exception cref="DataException">A folder may not be read.</exception>
-    public static FolderContent Read(string folder, CancellationToken cancellation = default)
+    public static FolderContent Read(string folder, bool isClass = false, CancellationToken cancellation = default)
     {
         var images = new List<string>();
         (int others, int hidden, int repeated) = (0, 0, 0);
         // Only links can lead to a folder again, but then each folder may be the one they lead to.
         var seen = new HashSet<string>(StringComparer.Ordinal);
+        for (string? above = isClass ? Path.GetDirectoryName(RealPath(folder)) : null; above is not null; above = Path.GetDirectoryName(above))
+        {
+            seen.Add(above);
+        }
+
         var left = new Stack<string>([folder]);
         while (left.TryPop(out string? next))
         {

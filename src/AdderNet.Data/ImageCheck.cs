@@ -13,15 +13,15 @@ internal static class ImageCheck
 {
     private const int TailLength = 1 << 16;
 
-    /// <summary>What is wrong with the files that can't be read: a sentence for each, under its place in <paramref name="files"/>.</summary>
+    /// <summary>What is wrong with the files that can't be read, each under its place in <paramref name="files"/>.</summary>
     /// <param name="files">Paths.</param>
     /// <param name="cacheKey">What the files belong to: their results are remembered together.</param>
     /// <param name="cancellation">Stops.</param>
-    public static SortedDictionary<int, string> Problems(IReadOnlyList<string> files, string cacheKey, CancellationToken cancellation)
+    public static SortedDictionary<int, DataException> Problems(IReadOnlyList<string> files, string cacheKey, CancellationToken cancellation)
     {
         string cache = Path.Combine(DataCache.Folder("checked-images"), Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(cacheKey)))[..32]);
         HashSet<ulong> known = Load(cache);
-        var problems = new ConcurrentDictionary<int, string>();
+        var problems = new ConcurrentDictionary<int, DataException>();
         var good = new ulong[files.Count];
         int fresh = 0;
         try
@@ -54,11 +54,11 @@ internal static class ImageCheck
             Save(cache, [.. known.Union(good)]);
         }
 
-        return new SortedDictionary<int, string>(problems);
+        return new SortedDictionary<int, DataException>(problems);
     }
 
-    /// <summary>What is wrong with a file, in a sentence; null where nothing is.</summary>
-    internal static string? Problem(string path, ImageFile.Buffers buffers)
+    /// <summary>What is wrong with a file; null where nothing is.</summary>
+    internal static DataException? Problem(string path, ImageFile.Buffers buffers)
     {
         try
         {
@@ -71,7 +71,7 @@ internal static class ImageCheck
         }
         catch (DataException e)
         {
-            return e.Message;
+            return e;
         }
     }
 
@@ -111,8 +111,9 @@ internal static class ImageCheck
     private static ulong Fingerprint(string path)
     {
         var info = new FileInfo(path);
-        (long length, long time) = info.Exists ? (info.Length, info.LastWriteTimeUtc.Ticks) : (-1, -1);
-        return BinaryPrimitives.ReadUInt64LittleEndian(SHA256.HashData(Encoding.UTF8.GetBytes($"1\n{Path.GetFullPath(path)}\n{length}\n{time}")));
+        (long length, long time, int mode) = info.Exists ? (info.Length, info.LastWriteTimeUtc.Ticks, (int)info.UnixFileMode) : (-1, -1, -1);
+        return BinaryPrimitives.ReadUInt64LittleEndian(
+            SHA256.HashData(Encoding.UTF8.GetBytes($"2\n{Path.GetFullPath(path)}\n{length}\n{time}\n{mode}")));
     }
 
     private static HashSet<ulong> Load(string cache)

@@ -88,6 +88,7 @@ public static class ImageFile
     private static unsafe RawImage Decode(ReadOnlySpan<byte> file, string name, Buffers buffers)
     {
         ImageFormat format = ImageFormats.Of(file, name);
+        format.RefuseHollow(file, name);
         fixed (byte* bytes = file)
         {
             using var stream = new UnmanagedMemoryStream(bytes, file.Length);

@@ -56,7 +56,7 @@ internal sealed class ImageFolder
     {
         if (root is null)
         {
-            throw new DataException("An image folder has no download.") { Problem = DataProblem.NoDownload };
+            throw new DataException($"An image folder has no download, but is yours: {Layout}.") { Problem = DataProblem.NoDownload };
         }
 
         if (!Directory.Exists(root))
@@ -136,7 +136,7 @@ internal sealed class ImageFolder
         var empty = new List<string>();
         foreach (string name in here)
         {
-            FolderContent content = FolderContent.Read(Path.Combine(path, name), cancellation);
+            FolderContent content = FolderContent.Read(Path.Combine(path, name), isClass: true, cancellation);
             left.Add(content);
             if (content.Images.Count == 0)
             {
@@ -182,26 +182,33 @@ internal sealed class ImageFolder
     private Dataset?[] Open(List<Item>[] splits, bool skipDamaged, CancellationToken cancellation)
     {
         Item[] all = [.. splits.SelectMany(items => items)];
-        SortedDictionary<int, string> problems = ImageCheck.Problems([.. all.Select(item => item.Path)], Path.GetFullPath(root), cancellation);
-        if (problems.Count > 0 && !skipDamaged)
+        SortedDictionary<int, DataException> problems = ImageCheck.Problems([.. all.Select(item => item.Path)], Path.GetFullPath(root), cancellation);
+        ILookup<bool, DataException> hollow = problems.Values.ToLookup(problem => problem.HoldsNoImage);
+        DataException[] empty = [.. hollow[true]], damaged = [.. hollow[false]];
+        if (damaged.Length > 0 && !skipDamaged)
         {
             throw new DataException(
-                $"{problems.Count:N0} of {all.Length:N0} images in {root} can't be read; replace or remove {(problems.Count == 1 ? "it" : "them")}, or leave {(problems.Count == 1 ? "it" : "them")} out with --skip-damaged.",
-                [.. problems.Values]);
+                $"{damaged.Length:N0} of {all.Length:N0} images in {root} can't be read; replace or remove {(damaged.Length == 1 ? "it" : "them")}.",
+                [.. problems.Values.Select(problem => problem.Message)]) { Problem = DataProblem.DamagedImages };
         }
 
-        if (problems.Count > 0)
+        if (empty.Length > 0)
         {
-            notices.Add($"{problems.Count:N0} of {all.Length:N0} images in {root} can't be read and are left out, the first because {problems.First().Value.TrimEnd('.')}.");
+            notices.Add($"{empty.Length:N0} of {all.Length:N0} files in {root} are named as images, but hold none, and are left out; the first is {all[problems.First(problem => problem.Value == empty[0]).Key].Path}.");
         }
 
-        HashSet<Item> damaged = [.. problems.Keys.Select(i => all[i])];
-        return [.. splits.Select(items => ToDataset(items, damaged))];
+        if (damaged.Length > 0)
+        {
+            notices.Add($"{damaged.Length:N0} of {all.Length:N0} images in {root} can't be read and are left out, the first because {damaged[0].Message.TrimEnd('.')}.");
+        }
+
+        HashSet<Item> unread = [.. problems.Keys.Select(i => all[i])];
+        return [.. splits.Select(items => ToDataset(items, unread))];
     }
 
-    private Dataset? ToDataset(List<Item> items, HashSet<Item> damaged)
+    private Dataset? ToDataset(List<Item> items, HashSet<Item> unread)
     {
-        Item[] readable = [.. items.Where(item => !damaged.Contains(item))];
+        Item[] readable = [.. items.Where(item => !unread.Contains(item))];
         int[] lost = [.. items.Select(item => item.Label).Except(readable.Select(item => item.Label))];
         if (ReferenceEquals(items, train) && lost.Length > 0)
         {

@@ -1,3 +1,4 @@
+using System.Buffers.Binary;
 using System.Text;
 
 namespace AdderNet.Data;
@@ -52,6 +53,27 @@ internal static class ImageFormats
             : start.StartsWith<byte>([0, 0, 1, 0]) ? ImageFormat.Ico
             : null;
         return format ?? throw new DataException($"{name} is not an image that is read ({Listed}): {Guess(start)}");
+    }
+
+    /// <summary>Refuses a file that ends with its format's signature: a placeholder, as some tools leave behind, rather than a damaged image.</summary>
+    /// <remarks>JPEG and PNG are what downloads are cut to, whatever is left of them: there a short file is a damaged one.</remarks>
+    /// <exception cref="DataException">No image follows.</exception>
+    public static void RefuseHollow(this ImageFormat format, ReadOnlySpan<byte> file, string name)
+    {
+        bool hollow = format switch
+        {
+            // RIFF's own size counts what follows it: "WEBP", then at least one chunk with a header of 8 bytes.
+            ImageFormat.WebP => file.Length <= 20 || BinaryPrimitives.ReadUInt32LittleEndian(file[4..]) < 12,
+            // The smallest headers, without a pixel.
+            ImageFormat.Bmp => file.Length <= 26,
+            ImageFormat.Gif => file.Length <= 14,
+            ImageFormat.Ico => file.Length <= 22 || BinaryPrimitives.ReadUInt16LittleEndian(file[4..]) == 0,
+            _ => false,
+        };
+        if (hollow)
+        {
+            throw new DataException($"{name} is no whole {format.Title()} file: it begins as one, but holds no image; get it again, or remove it.") { HoldsNoImage = true };
+        }
     }
 
     private static bool IsRiff(ReadOnlySpan<byte> start, ReadOnlySpan<byte> kind) =>

@@ -42,6 +42,7 @@ public sealed class RunFolder : IDisposable
 
     private readonly FileStream held;
     private readonly RunOptions? recorded;
+    private bool isNew, madeFolder;
 
     private RunFolder(string path, FileStream held, Recipe recipe, RunOptions options, RunOptions? recorded, CheckpointStore checkpoints)
     {
@@ -102,6 +103,7 @@ public sealed class RunFolder : IDisposable
         recipe.Validate();
         options = Counted(options ?? new RunOptions());
         Refuse(path);
+        bool makesFolder = !Directory.Exists(path);
         FileStream held = Lock(path, create: true);
         try
         {
@@ -110,7 +112,7 @@ public sealed class RunFolder : IDisposable
             // The recipe makes it a run folder, so it comes last.
             Write(path, OptionsName, JsonSerializer.Serialize(options, TrainingJson.Indented));
             Write(path, RecipeName, recipe.ToJson());
-            return new RunFolder(path, held, recipe, options, null, new CheckpointStore(path));
+            return new RunFolder(path, held, recipe, options, null, new CheckpointStore(path)) { isNew = true, madeFolder = makesFolder };
         }
         catch
         {
@@ -156,6 +158,30 @@ public sealed class RunFolder : IDisposable
 
     /// <summary>Lets other processes use the folder.</summary>
     public void Dispose() => held.Dispose();
+
+    /// <summary>Takes back what <see cref="Create"/> made, where no training could begin: the next try finds its place free.</summary>
+    internal void TakeBack()
+    {
+        if (!isNew)
+        {
+            return;
+        }
+
+        try
+        {
+            File.Delete(IoPath.Combine(Path, RecipeName));
+            File.Delete(IoPath.Combine(Path, OptionsName));
+            held.Dispose();
+            if (madeFolder)
+            {
+                Directory.Delete(Path);
+            }
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // What made training impossible is what its user should hear of.
+        }
+    }
 
     private static RunOptions Counted(RunOptions options) =>
         options.Threads > 0 ? options : options with { Threads = Environment.ProcessorCount };

@@ -56,7 +56,9 @@ public sealed class Trainer : IDisposable
     {
     }
 
-    /// <summary>Makes a trainer for any task, in the state of the folder's last checkpoint.</summary>
+    /// <summary>
+    /// Makes a trainer for any task, in the state of the folder's last checkpoint. A new folder goes away again where it can't be made.
+    /// </summary>
     /// <param name="folder">The run; it stays open and its own.</param>
     /// <param name="task">Makes the task from the recipe, whose augmentations are written out, after the number of threads was set and the
     /// random generator was seeded. The trainer disposes it.</param>
@@ -87,6 +89,7 @@ public sealed class Trainer : IDisposable
         catch
         {
             Dispose();
+            folder.TakeBack();
             throw;
         }
     }

@@ -10,7 +10,7 @@ public class HintTests
     {
         Assert.All(
             Enum.GetValues<DataProblem>().Where(p => p != DataProblem.Other),
-            p => Assert.Contains(" --data-dir", Hints.For(new DataException("It is wrong.") { Problem = p }), StringComparison.Ordinal));
+            p => Assert.Contains(" --", Hints.For(new DataException("It is wrong.") { Problem = p }), StringComparison.Ordinal));
         Assert.All(
             Enum.GetValues<TrainingProblem>().Where(p => p != TrainingProblem.Other),
             p => Assert.Contains(" --", Hints.For(new TrainingException("It is wrong.") { Problem = p, Folder = "run" }), StringComparison.Ordinal));

@@ -70,6 +70,21 @@ public sealed class ImageFolderTests : IDisposable
     }
 
     [Fact]
+    public void Files_that_hold_no_image_are_counted_and_training_goes_on()
+    {
+        Fill("train", 6);
+        Fill("val", 2);
+        for (int i = 0; i < 20; i++)
+        {
+            File.WriteAllBytes(folder[$"data/train/cat/w{i}.webp"], [.. "RIFF"u8, 0, 0, 0, 0, .. "WEBP"u8]);
+        }
+
+        Outcome outcome = Train();
+        Assert.Contains("12 training and 4 validation images", outcome.Succeeds());
+        Assert.Contains("20 of 36 files", outcome.Error);
+    }
+
+    [Fact]
     public void Seventeen_images_in_batches_of_sixteen_are_all_trained_on()
     {
         Fill("train", 8);

@@ -69,14 +69,15 @@ public sealed class ImageFolderSplitTests : IDisposable
         Fill("train", 5);
         Fill("val", 3);
         string cut = folder.Write("train/cat/z.jpg", Jpeg[..(Jpeg.Length / 2)]), empty = folder.Write("val/dog/e.png", []), text = folder.Write("train/dog/t.jpg", [65, 66, 67]);
-        string webP = folder.Write("train/dog/w.webp", [.. "RIFF"u8, 4, 0, 0, 0, .. "WEBP"u8]), cutPng = folder.Write("train/dog/p.png", Png[..^30]);
+        byte[] wholeWebP = Samples.ImageFile(20, 16, SKEncodedImageFormat.Webp);
+        string webP = folder.Write("train/dog/w.webp", wholeWebP[..(wholeWebP.Length / 2)]), cutPng = folder.Write("train/dog/p.png", Png[..^30]);
         folder.Write("train/dog/unended.jpg", Jpeg[..^2]);
-        folder.Write("train/dog/good.webp", Samples.ImageFile(20, 16, SKEncodedImageFormat.Webp));
+        folder.Write("train/dog/good.webp", wholeWebP);
         for (int time = 0; time < 2; time++)
         {
             DataException told = Assert.Throws<DataException>(Open);
             Assert.Contains("5 of 23 images", told.Message);
-            Assert.Contains("--skip-damaged", told.Message);
+            Assert.Equal(DataProblem.DamagedImages, told.Problem);
             foreach (string path in new[] { cut, empty, text, webP, cutPng })
             {
                 Assert.Single(told.Details, detail => detail.StartsWith(path + " ", StringComparison.Ordinal));
@@ -91,6 +92,38 @@ public sealed class ImageFolderSplitTests : IDisposable
         Assert.True(File.Exists(folder["train/cat/0.png"]));
         folder.Write("train/cat/0.png", Png[..^20]);
         Assert.Contains("6 of 23 images", Assert.Throws<DataException>(Open).Message);
+    }
+
+    [Fact]
+    public void Files_that_begin_as_an_image_and_hold_none_are_left_out_with_their_number()
+    {
+        Fill("train", 4);
+        Fill("val", 2);
+        string first = folder.Write("train/cat/w0.webp", [.. "RIFF"u8, 0, 0, 0, 0, .. "WEBP"u8]);
+        folder.Write("train/cat/w1.webp", [.. "RIFF"u8, 4, 0, 0, 0, .. "WEBP"u8]);
+        folder.Write("train/dog/b.bmp", [.. "BM"u8, 26, 0, 0, 0, 0, 0, 0, 0, 26, 0, 0, 0, 12, 0, 0, 0, 1, 0, 1, 0, 1, 0, 24, 0]);
+        folder.Write("val/dog/g.gif", [.. "GIF89a"u8, 1, 0, 1, 0, 0, 0, 0, 0x3B]);
+        folder.Write("val/dog/i.ico", [0, 0, 1, 0, 0, 0]);
+        for (int time = 0; time < 2; time++)
+        {
+            DatasetSplits splits = Open();
+            Assert.Equal((8, 4), (splits.Train.Count, splits.Validation!.Count));
+            string notice = Assert.Single(splits.Notices);
+            Assert.Contains("5 of 17 files", notice);
+            Assert.Contains(first, notice);
+        }
+    }
+
+    [Fact]
+    public void A_link_to_a_folder_above_brings_no_other_class()
+    {
+        Fill("train", 3);
+        Fill("val", 1);
+        Directory.CreateSymbolicLink(folder["train/cat/up"], folder["train"]);
+        Directory.CreateSymbolicLink(folder["train/dog/top"], folder.Path);
+        DatasetSplits splits = Open();
+        Assert.Equal(6, splits.Train.Count);
+        Assert.Contains("2 links to folders", Assert.Single(splits.Notices));
     }
 
     [Fact]

@@ -234,7 +234,7 @@ public sealed class ImageFormatTests : IDisposable
         Says([(byte)'I', (byte)'I', 42, 0, 8, 0, 0, 0], "TIFF");
         Says("%PDF-1.4"u8.ToArray(), "PDF");
         Says(new byte[500], "zeros");
-        Says([.. "RIFF"u8, 4, 0, 0, 0, .. "WEBP"u8], "damaged WebP");
+        Says([.. "RIFF"u8, 4, 0, 0, 0, .. "WEBP"u8], "no whole WebP file");
         Says(ImageSamples.Bmp(50, 50, 24, (_, _) => [1, 2, 3])[..3000], "BMP image that is cut short");
     }
 

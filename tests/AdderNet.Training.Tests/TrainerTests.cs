@@ -318,6 +318,28 @@ public class TrainerTests
     }
 
     [Fact]
+    public void A_training_that_can_not_begin_leaves_its_place_free()
+    {
+        using TempFolder folder = new();
+        Directory.CreateDirectory(folder["mine"]);
+        foreach (string place in new[] { "new", "mine" })
+        {
+            using (RunFolder run = RunFolder.Create(folder[place], Small.Recipe))
+            {
+                Assert.ThrowsAny<Exception>(() => new Trainer(run, Small.Train, Small.Test, () => throw new InvalidOperationException("no model")));
+            }
+
+            Assert.Equal(place == "mine", Directory.Exists(folder[place]));
+            using RunFolder again = RunFolder.Create(folder[place], Small.Recipe);
+        }
+
+        // One that has begun stays, whatever it then meets.
+        using RunFolder begun = RunFolder.Open(folder["new"]);
+        Assert.ThrowsAny<Exception>(() => new Trainer(begun, Small.Train, Small.Test, () => throw new InvalidOperationException("no model")));
+        Assert.True(RunFolder.HoldsRun(folder["new"]));
+    }
+
+    [Fact]
     public void An_adder_layer_without_a_BatchNorm_is_named_once()
     {
         Assert.Equal(["No BatchNorm follows the adder layer 'bare', whose outputs are negative and large; most likely the model will learn nothing. Put a BatchNorm behind each adder layer."], Notices(() => nn.Sequential(
