@@ -17,6 +17,29 @@ internal static class ModelSuite
         return new Row(TrainingStep, $"batch {batch}", threads, s[0], s[1], "s");
     }
 
+    /// <summary>
+    /// What it costs to take BatchNorm's statistics anew after an epoch of CIFAR-10: forward passes over as many batches as the recipe
+    /// says, against the training steps of the epoch.
+    /// </summary>
+    public static Row MeasureReestimation(int batch, int threads, TimeSpan time)
+    {
+        // What the recipes of AdderNets say, and the training images of CIFAR-10.
+        const int batches = 16, trainingImages = 50_000;
+        using var scope = NewDisposeScope();
+        int steps = trainingImages / batch;
+        Tensor images = Images(batch), labels = randint(10, batch);
+        nn.Module<Tensor, Tensor> model = AdderNetModels.Create("resnet20", LayerKind.Adder);
+        double[] s = Interleaved.Medians(time, 7, Forward, Step(LayerKind.Adder, images, labels));
+        return new Row("BatchNorm re-estimation of an epoch", $"resnet20, {batches} of {steps} batches of {batch}", threads, batches * s[0], steps * s[1], "s");
+
+        void Forward()
+        {
+            using var step = NewDisposeScope();
+            using var guard = no_grad();
+            model.forward(images);
+        }
+    }
+
     /// <summary>An AdderNet's training step on some images: what the comparison with the official algorithm times.</summary>
     public static Action AdderStep(int batch) => Step(LayerKind.Adder, Images(batch), randint(10, batch));
 

@@ -12,7 +12,7 @@ const string Usage = """
       layers     layer forward against libtorch's Conv2d, or with --peer ort against ONNX Runtime's float32 Conv, over the layers of
                  ResNet-20, VGG-small and ResNet-18
       training   layer forward + backward, same layers
-      models     ResNet-20 training step, AdderNet against CNN
+      models     ResNet-20 training step, AdderNet against CNN; and BatchNorm's re-estimation against the epoch it ends
       engine     ResNet-20 inference: AdderNet in the engine against the CNN in ONNX Runtime, batch 1 and 256
       quantized  layer forward on bytes of 8, 7 and 6 bits against ONNX Runtime's QLinearConv, and against its float32 Conv
       peak       kernels against a register-only loop of the same instructions
@@ -72,7 +72,7 @@ foreach (int threads in threadCounts)
             "layers" when onnxRuntime => LayerShapes.All.Select(c => LayerSuite.MeasureAgainstOnnxRuntime(c, threads, time)),
             "layers" => LayerShapes.All.SelectMany(c => LayerSuite.MeasureForward(c, threads, time)),
             "training" => LayerShapes.All.Select(c => LayerSuite.MeasureForwardBackward(c, threads, time)),
-            "models" => [ModelSuite.MeasureTrainingStep(256, threads, time * 10)],
+            "models" => [ModelSuite.MeasureTrainingStep(256, threads, time * 10), ModelSuite.MeasureReestimation(256, threads, time * 5)],
             "engine" => EngineSuite.Measure(threads, time * 6),
             "quantized" => LayerShapes.All.SelectMany(c => ByteSuite.Measure(c, threads, time)),
             "peak" => LayerShapes.All.Where(c => c.C * c.Kernel * c.Kernel >= 144)
