@@ -47,8 +47,8 @@ internal static class EmbeddingNetwork
     /// <param name="path">The folder or the file.</param>
     /// <param name="choice">Which checkpoint of a folder.</param>
     /// <exception cref="TrainingException">There is none, it is damaged, or it is of another model.</exception>
-    public static TrainedModel Load(string path, CheckpointChoice choice) => TrainedModel.Load(path, choice, (card, tensors) =>
-        tensors.ContainsKey($"{Embedding}.running_mean") ? Create(card.Recipe.Layers, card.ClassNames.Count, card.InputChannels) : null);
+    public static TrainedModel Load(string path, CheckpointChoice choice) => TrainedModel.Load(path, choice, (recipe, classes, channels, tensors) =>
+        tensors.ContainsKey($"{Embedding}.running_mean") ? Create(recipe.Layers, classes, channels) : null);
 
     /// <summary>The embeddings of images, [N] points, and their labels.</summary>
     /// <param name="model">Any module that has a submodule named <c>embedding</c> with two outputs an image; left in evaluation mode.</param>

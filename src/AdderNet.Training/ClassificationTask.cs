@@ -1,3 +1,4 @@
+using AdderNet.Checkpoints;
 using AdderNet.Data;
 using AdderNet.Graph;
 using AdderNet.Models;
@@ -74,7 +75,7 @@ public sealed class ClassificationTask : ITrainingTask
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, string> Describe(EpochMetrics metrics) =>
-        new ModelCard(recipe, train.Channels, classNames, metrics).ToMetadata();
+        new ModelCard(TrainingJson.Element(recipe), train.Channels, classNames, TrainingJson.Element(metrics)).ToMetadata();
 
     /// <inheritdoc/>
     public void Dispose()

@@ -21,21 +21,21 @@ public sealed class TrainedModel : IDisposable
 {
     private readonly ModelCard card;
 
-    private TrainedModel(nn.Module<Tensor, Tensor> model, ModelCard card, string weightsPath)
+    private TrainedModel(nn.Module<Tensor, Tensor> model, ModelCard card, Recipe recipe, EpochMetrics metrics, string weightsPath)
     {
         Model = model;
         this.card = card;
-        WeightsPath = weightsPath;
+        (Recipe, Metrics, WeightsPath) = (recipe, metrics, weightsPath);
     }
 
     /// <summary>The model, in evaluation mode.</summary>
     public nn.Module<Tensor, Tensor> Model { get; }
 
     /// <summary>How it was trained, augmentation included.</summary>
-    public Recipe Recipe => card.Recipe;
+    public Recipe Recipe { get; }
 
     /// <summary>What it reached; its test accuracy is among it.</summary>
-    public EpochMetrics Metrics => card.Metrics;
+    public EpochMetrics Metrics { get; }
 
     /// <summary>The classes' names, in the order of the model's outputs.</summary>
     public IReadOnlyList<string> ClassNames => card.ClassNames;
@@ -44,7 +44,7 @@ public sealed class TrainedModel : IDisposable
     public int InputChannels => card.InputChannels;
 
     /// <summary>How an image is prepared for it.</summary>
-    public Augmentation Preparation => card.Recipe.WithAugmentation().TestAugmentation!;
+    public Augmentation Preparation => Recipe.WithAugmentation().TestAugmentation!;
 
     /// <summary>The file of its weights.</summary>
     public string WeightsPath { get; }
@@ -55,22 +55,26 @@ public sealed class TrainedModel : IDisposable
     /// <param name="model">Makes your own module where the run trained one; null makes the recipe's model.</param>
     /// <exception cref="TrainingException">There is none, it is damaged, or it is of another model.</exception>
     public static TrainedModel Load(string path, CheckpointChoice choice = CheckpointChoice.Best, Func<nn.Module<Tensor, Tensor>>? model = null) =>
-        Load(path, choice, (_, _) => model?.Invoke());
+        Load(path, choice, (_, _, _, _) => model?.Invoke());
 
     /// <param name="path">The folder or the file.</param>
     /// <param name="choice">Which checkpoint of a folder.</param>
-    /// <param name="build">Makes the module that the weights are of; null from it makes the recipe's model.</param>
+    /// <param name="build">Makes the module that the weights are of, for some classes and input channels; null from it makes the recipe's model.</param>
     internal static TrainedModel Load(
-        string path, CheckpointChoice choice, Func<ModelCard, IReadOnlyDictionary<string, TensorData>, nn.Module<Tensor, Tensor>?> build)
+        string path, CheckpointChoice choice, Func<Recipe, int, int, IReadOnlyDictionary<string, TensorData>, nn.Module<Tensor, Tensor>?> build)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
         try
         {
             (TensorFile file, string weights) = Directory.Exists(path) ? OfFolder(path, choice) : (Safetensors.Read(path), path);
-            ModelCard card = ModelCard.Read(file.Metadata, weights);
-            nn.Module<Tensor, Tensor> built = build(card, file.Tensors) ?? AdderNetModels.Create(
-                card.Recipe.Model, card.Recipe.Layers, card.ClassNames.Count, card.InputChannels, card.Recipe.WeightGradient);
-            TrainedModel trained = new(built, card, weights);
+            ModelCard card = ModelCard.Read(file.Metadata, weights)
+                ?? throw new TrainingException($"{weights} does not say what model it holds.") { Problem = TrainingProblem.UnknownModel };
+            Recipe recipe = TrainingJson.Parse<Recipe>(card.Recipe.GetRawText(), $"The recipe in {weights}");
+            recipe.Validate($"The recipe in {weights}");
+            EpochMetrics metrics = TrainingJson.Parse<EpochMetrics>(card.Metrics.GetRawText(), $"The metrics in {weights}");
+            nn.Module<Tensor, Tensor> built = build(recipe, card.ClassNames.Count, card.InputChannels, file.Tensors)
+                ?? AdderNetModels.Create(recipe.Model, recipe.Layers, card.ClassNames.Count, card.InputChannels, recipe.WeightGradient);
+            TrainedModel trained = new(built, card, recipe, metrics, weights);
             try
             {
                 StateDict.LoadInto(built, file.Tensors, source: weights);

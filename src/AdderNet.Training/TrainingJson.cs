@@ -22,6 +22,9 @@ internal static class TrainingJson
         MaxDepth = 32,
     };
 
+    /// <summary>A record as JSON within other JSON.</summary>
+    public static JsonElement Element<T>(T value) => JsonSerializer.SerializeToElement(value, Line);
+
     /// <summary>Reads a record.</summary>
     /// <param name="json">The text.</param>
     /// <param name="source">What messages call it.</param>

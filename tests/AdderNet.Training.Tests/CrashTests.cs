@@ -11,7 +11,7 @@ public class CrashTests
         Environment.GetEnvironmentVariable("ADDERNET_KILL_ROUNDS") is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : 20;
 
     // More epochs than the rounds can get through, so that each round finds a training process to kill.
-    private static Recipe Recipe { get; } = Small.Recipe with { Epochs = 60 * Rounds / 20 };
+    private static Recipe Recipe { get; } = Small.Recipe with { Epochs = 80 * Rounds / 20 };
 
     /// <summary>What the process to be killed does: it starts or continues the run and tells of each epoch that is safe.</summary>
     public static int TrainForEver(string folder)
@@ -43,7 +43,8 @@ public class CrashTests
         {
             // One in five dies while it starts, the others in one of the next few epochs, wherever in it.
             bool atStart = round % 5 == 0;
-            progress = Math.Max(progress, Kill(path, atStart ? TimeSpan.FromSeconds(random.NextDouble() * 0.7) : epoch * (3 * random.NextDouble()), atStart, ref killed, ref inTraining));
+            (int whole, TimeSpan rest) = atStart ? (0, TimeSpan.FromSeconds(random.NextDouble() * 0.7)) : (1 + random.Next(3), epoch * random.NextDouble());
+            progress = Math.Max(progress, Kill(path, whole, rest, ref killed, ref inTraining));
             if (!RunFolder.HoldsRun(path))
             {
                 Assert.Equal(0, progress);
@@ -70,17 +71,20 @@ public class CrashTests
         Assert.DoesNotContain(Directory.GetFiles(path, "*", SearchOption.AllDirectories), f => f.EndsWith(".tmp", StringComparison.Ordinal));
     }
 
-    /// <summary>Starts a training process and kills it.</summary>
+    /// <summary>
+    /// Starts a training process and kills it. Epochs are counted by what it tells, whatever else the machine is doing meanwhile, so that
+    /// rounds don't outlast the run.
+    /// </summary>
     /// <returns>The last epoch it said was saved.</returns>
-    private static int Kill(string path, TimeSpan delay, bool fromStart, ref int killed, ref int inTraining)
+    private static int Kill(string path, int epochs, TimeSpan delay, ref int killed, ref int inTraining)
     {
         string program = Path.ChangeExtension(typeof(CrashTests).Assembly.Location, OperatingSystem.IsWindows() ? ".exe" : null);
         using Process process = Process.Start(new ProcessStartInfo(program, [HelperArgument, path]) { RedirectStandardOutput = true })!;
         int last = 0;
-        if (!fromStart && process.StandardOutput.ReadLine() is { } first)
+        for (int i = 0; i < epochs && process.StandardOutput.ReadLine() is { } told; i++)
         {
-            last = int.Parse(first, CultureInfo.InvariantCulture);
-            inTraining++;
+            last = int.Parse(told, CultureInfo.InvariantCulture);
+            inTraining += i == 0 ? 1 : 0;
         }
 
         // A sleep is too coarse for a moment within a save.
