@@ -10,8 +10,7 @@ internal static class Hints
     /// <summary>The end of the sentence that the exception's message begins; empty where there is nothing to add.</summary>
     public static string For(Exception exception) => exception switch
     {
-DataException { Problem: DataProblem.NoDownload } => "; give its path with --data-dir",
-        DataException { Problem: DataProblem.NoFolder } => "; give its folder with --data-dir",
+        DataException { Problem: DataProblem.NoDownload } => "; give its path with --data-dir",
         DataException { Problem: DataProblem.DamagedImages } => ", or leave what can't be read out with --skip-damaged",
         DataException { Problem: DataProblem.NoSuchFolder } => "; give the folder that holds the data with --data-dir, or leave it out",
         DataException { Problem: DataProblem.FolderForName } => ": give its name with --data and the folder with --data-dir",

@@ -33,9 +33,6 @@ public enum DataProblem
     /// <summary>The data set has no download and no folder was named.</summary>
     NoDownload,
 
-    /// <summary>The data set is in a folder of the user's, and none was named.</summary>
-    NoFolder,
-
     /// <summary>The folder that was named is none.</summary>
     NoSuchFolder,
 

@@ -184,7 +184,7 @@ public static class Datasets
                 $"{info.Title} has no boxes; for detection there are {string.Join(", ", All.Where(d => d.HasBoxes).Select(d => d.Name))}."),
             { Name: "digits" } => dataDir is null ? DigitScenes.Create() : throw new DataException(
                 $"{info.Title} are drawn and come from no folder; leave out {dataDir}, or name a data set with boxes that is in files: voc or coco."),
-            _ when dataDir is null => throw new DataException($"{info.Title} has no download.") { Problem = DataProblem.NoFolder },
+            _ when dataDir is null => throw new DataException($"{info.Title} has no download.") { Problem = DataProblem.NoDownload },
             { Name: "voc" } => VocFolder.Open(info, dataDir, skipDamaged, cancellation),
             _ => CocoFolder.Open(info, dataDir, skipDamaged, cancellation),
         };

@@ -70,10 +70,10 @@ internal static class LabelFiles
     {
         List<string> notices = [];
         FileImage[] all = [.. splits.SelectMany(s => s ?? []).DistinctBy(i => i.Path)];
-        SortedDictionary<int, string> damaged = ImageCheck.Problems([.. all.Select(i => i.Path)], System.IO.Path.GetFullPath(root), cancellation);
-        foreach (string sentence in damaged.Values)
+        SortedDictionary<int, DataException> damaged = ImageCheck.Problems([.. all.Select(i => i.Path)], System.IO.Path.GetFullPath(root), cancellation);
+        foreach (DataException problem in damaged.Values)
         {
-            problems.Add(sentence);
+            problems.Add(problem.Message);
         }
 
         var sizes = new (int Height, int Width)[all.Length];
