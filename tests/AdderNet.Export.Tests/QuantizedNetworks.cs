@@ -58,8 +58,13 @@ internal static class QuantizedNetworks
 
         return new QuantizedAdderNode
         {
-            Name = name, Inputs = inputs, Filters = IntegerTensors.Of(codes, outChannels, inChannels / groups, w.KernelH, w.KernelW),
-            Window = w, Groups = groups, InputGrid = input, Grid = output,
+            Name = name,
+            Inputs = inputs,
+            Filters = IntegerTensors.Of(codes, outChannels, inChannels / groups, w.KernelH, w.KernelW),
+            Window = w,
+            Groups = groups,
+            InputGrid = input,
+            Grid = output,
             Epilogue = Spread(random, outChannels, -0.4 * length * input.Top, 0.3 * Math.Sqrt(length) * input.Top, output, residual),
         };
     }
@@ -71,8 +76,12 @@ internal static class QuantizedNetworks
         sbyte[] weights = [.. Enumerable.Range(0, outChannels * length).Select(_ => (sbyte)random.Next(-128, 128))];
         return new QuantizedConvolutionNode
         {
-            Name = name, Inputs = inputs, Filters = IntegerTensors.Of(weights, outChannels, inChannels, w.KernelH, w.KernelW),
-            Window = w, InputGrid = input, Grid = output,
+            Name = name,
+            Inputs = inputs,
+            Filters = IntegerTensors.Of(weights, outChannels, inChannels, w.KernelH, w.KernelW),
+            Window = w,
+            InputGrid = input,
+            Grid = output,
             Epilogue = Spread(random, outChannels, 0, 40.0 * Math.Sqrt(length) * input.Top, output, null),
         };
     }
@@ -99,9 +108,11 @@ internal static class QuantizedNetworks
 
         return new IntegerEpilogue
         {
-            Multiplier = IntegerTensors.Of(multiplier, channels), Offset = IntegerTensors.Of(offset, channels),
+            Multiplier = IntegerTensors.Of(multiplier, channels),
+            Offset = IntegerTensors.Of(offset, channels),
             Shift = IntegerTensors.Of(shift, channels),
-            ResidualMultiplier = residual is null ? null : IntegerTensors.Of(added, channels), ResidualGrid = residual,
+            ResidualMultiplier = residual is null ? null : IntegerTensors.Of(added, channels),
+            ResidualGrid = residual,
         };
     }
 }
