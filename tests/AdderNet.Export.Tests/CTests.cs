@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text;
+using AdderNet.Checkpoints;
 using AdderNet.Export.C;
 using AdderNet.Graph;
 using AdderNet.Inference;
@@ -35,17 +36,22 @@ public class CTests
     {
         NetworkGraph graph = Quantizer.Quantize(Networks.ResNet20(8), Graphs.Values(new Random(1), 8 * 192), 7).Graph;
         using TempFolder folder = new();
-        string printed = Tool.Run(folder.Path, Built(graph, folder));
-        // Without a preparation pixels are values from 0 to 1; the image is the noise of WebTests.
-        byte[] pixels = WebTests.Noise(192);
-        float[] image = [.. Enumerable.Range(0, 192).Select(i => pixels[i % 64 * 3 + i / 64] / 255f)], scores = new float[10];
+        string classify = Built(graph, folder);
         using Engine engine = new(graph, threads: 1);
-        engine.Run(image, scores);
+        Grid grid = ((DequantizeNode)graph[graph.Outputs[0].Node]).InputGrid;
 
-        double step = ((DequantizeNode)graph[graph.Outputs[0].Node]).InputGrid.Step;
-        Assert.Equal(scores, printed.Split('\n')[..10].Select(line =>
-            (float)(step * int.Parse(line.AsSpan(0, 10), NumberStyles.Integer, CultureInfo.InvariantCulture))));
-        Assert.True(scores.Distinct().Count() > 5);
+        Assert.Contains("The scores are those computed at export.", Tool.Run(folder.Path, classify));
+        for (int seed = 1; seed <= 20; seed++)
+        {
+            // Without a preparation pixels are values from 0 to 1.
+            byte[] pixels = Pixels(seed, 192);
+            float[] image = [.. Enumerable.Range(0, 192).Select(i => pixels[i % 64 * 3 + i / 64] / 255f)], scores = new float[10];
+            engine.Run(image, scores);
+            Assert.True(scores.Distinct().Count() > 5);
+            IEnumerable<float> printed = Tool.Run(folder.Path, classify, folder.Write("image.ppm", Ppm(8, 8, pixels))).Split('\n')[..5].Select(line =>
+                (float)grid.Value(grid.Zero + int.Parse(line.AsSpan(0, 10), NumberStyles.Integer, CultureInfo.InvariantCulture)));
+            Assert.Equal(scores.OrderDescending().Take(5), printed);
+        }
     }
 
     [Fact]
@@ -159,7 +165,9 @@ public class CTests
         Assert.Contains("quantized to its end", Assert.Throws<GraphException>(() => CExporter.Export(mixed, target)).Message);
         NetworkGraph two = graph.With(graph.Metadata with { Preparation = new InputPreparation([0, 0], [1, 1]) });
         Assert.Contains("3 input channels", Assert.Throws<GraphException>(() => CExporter.Export(two, target)).Message);
-        Assert.False(Directory.Exists(target));
+        File.WriteAllText(target, "mine");
+        Assert.Contains("in the way", Assert.Throws<CheckpointException>(() => CExporter.Export(graph, target)).Message);
+        Assert.Equal([target], Directory.GetFileSystemEntries(folder.Path));
     }
 
     /// <summary>All float nodes, as a network of one input and one output.</summary>

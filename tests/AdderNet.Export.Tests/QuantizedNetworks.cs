@@ -7,16 +7,16 @@ namespace AdderNet.Export.Tests;
 internal static class QuantizedNetworks
 {
     /// <summary>A network with every kind of quantized node, strides, dilations, groups, borders residuals of 8 and 16 bits, and a black border.</summary>
-    public static NetworkGraph Everything(int seed, int bits = 7)
+    public static NetworkGraph Everything(int seed, int bits = 7, int channels = 3)
     {
         Random random = new(seed);
         Grid image = new(0.02, 8, zero: 107), codes = Grid.To(3, bits);
         Grid wide = new(0.001, 16, zero: 30000), scores = new(0.01, 20, zero: 1 << 19);
         GraphNode[] nodes =
         [
-            InputNode.Of("image", new FeatureShape(3, 11, 9)),
+            InputNode.Of("image", new FeatureShape(channels, 11, 9)),
             new QuantizeNode { Name = "codes", Inputs = ["image"], Grid = image },
-            Convolution(random, "stem", ["codes"], image, codes, 8, 3, new WindowGeometry(3, 3, PaddingH: 1, PaddingW: 1)),
+            Convolution(random, "stem", ["codes"], image, codes, 8, channels, new WindowGeometry(3, 3, PaddingH: 1, PaddingW: 1)),
             Adder(random, "a", ["stem"], codes, codes, 8, 8, new WindowGeometry(3, 3, PaddingH: 1, PaddingW: 1)),
             // The 16-bit branch of a residual block.
             Adder(random, "wide", ["stem"], codes, wide, 8, 8, new WindowGeometry(1, 1)),
@@ -41,7 +41,7 @@ internal static class QuantizedNetworks
             ],
             [new GraphOutput("scores", "logits")],
             new NetworkMetadata(
-                "everything", "noise", ["a", "b\"??/", "ç", "*/"], new InputPreparation([.5f, .4f, .45f], [.2f, .25f, .3f], Pad: 1)));
+                "everything", "noise", ["a", "b\"??/", "ç", "*/"], new InputPreparation([.. new[] { .5f, .4f, .45f }.Take(channels)], [.. new[] { .2f, .25f, .3f }.Take(channels)], Pad: 1)));
     }
 
     private static QuantizedAdderNode Adder(

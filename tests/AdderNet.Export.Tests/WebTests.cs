@@ -13,23 +13,79 @@ public class WebTests
     [InlineData(3, 8)]
     public void The_page_gives_the_references_integers_in_a_browser(int seed, int bits)
     {
-        string chromium = Tool.Find("chromium", "chromium");
         NetworkGraph graph = QuantizedNetworks.Everything(seed, bits);
         using TempFolder folder = new();
         WebExporter.Export(graph, folder.Path);
 
-        string page = Tool.Run(
-            folder.Path, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-            $"--user-data-dir={folder["profile"]}", "--dump-dom", $"file://{folder["index.html"]}#test");
-        string json = Regex.Match(page, "<pre id=\"test\" hidden=\"\">(.*?)</pre>").Groups[1].Value;
-        Assert.True(json.Length > 0, page);
-        using JsonDocument result = JsonDocument.Parse(json);
+        using JsonDocument result = Open(folder, "index.html#test");
 
         byte[] pixels = Noise(graph.Inputs[0].Shape.Count);
         Assert.Equal(
             CTests.Scores(graph, pixels),
             result.RootElement.GetProperty("scores").EnumerateArray().Select(score => (float)score.GetInt32()));
         Assert.True(result.RootElement.GetProperty("same").GetBoolean());
+    }
+
+    // What the page sees and shows after a picture was given to it, and after one was drawn by the keys.
+    private const string Picture = """
+        const made = document.createElement("canvas"), context = made.getContext("2d");
+        [made.width, made.height] = [width - 2, height - 2];
+        context.putImageData(new ImageData(Uint8ClampedArray.from({ length: 4 * 7 * 9 }, (_, i) => i % 4 === 3 ? 255 : i * i * 31 + i * 7 & 255), 7, 9), 0, 0);
+        made.toBlob(async blob => { await open(blob); tellTest(); });
+        """;
+
+    private const string Drawing = """
+        for (const key of [" ", "ArrowUp", "ArrowUp", "ArrowLeft", "ArrowUp", "ArrowUp"]) pad.dispatchEvent(new KeyboardEvent("keydown", { key }));
+        tellTest();
+        """;
+
+    [Theory]
+    [InlineData(Picture, 3)]
+    [InlineData(Drawing, 1)]
+    public void Pictures_and_drawings_are_answered_with_the_references_integers(string script, int channels)
+    {
+        NetworkGraph graph = QuantizedNetworks.Everything(1, channels: channels);
+        using TempFolder folder = new();
+        WebExporter.Export(graph, folder.Path);
+        File.WriteAllText(folder["try.html"], File.ReadAllText(folder["index.html"]).Replace("</body>", $$"""
+            <script>
+            function tellTest() {
+              const rgba = Array.from(view.getImageData(0, 0, width, height).data);
+              $("test").textContent = JSON.stringify({
+                pixels: rgba.filter((_, i) => i % 4 < channels),
+                shown: Array.from(document.querySelectorAll("#classes small"), score => Number(score.textContent.split(" ").at(-1))),
+              });
+            }
+            {{script}}
+            </script></body>
+            """, StringComparison.Ordinal));
+
+        using JsonDocument result = Open(folder, "try.html");
+
+        byte[] pixels = [.. result.RootElement.GetProperty("pixels").EnumerateArray().Select(value => value.GetByte())];
+        Assert.True(pixels.Distinct().Count() > 1);
+        Assert.All(Enumerable.Range(0, 9 * channels), at => Assert.Equal(0, pixels[at]));
+        Assert.Equal(
+            CTests.Scores(graph, pixels).OrderDescending(),
+            result.RootElement.GetProperty("shown").EnumerateArray().Select(score => (float)score.GetInt32()));
+        if (channels == 3)
+        {
+            byte[] given = [.. Enumerable.Range(0, 4 * 63).Where(i => i % 4 < 3).Select(i => (byte)(i * i * 31 + i * 7))];
+            Assert.Equal(given, Enumerable.Range(0, 63 * 3).Select(i => pixels[((i / 21 + 1) * 9 + 1) * 3 + i % 21]));
+        }
+    }
+
+    /// <summary>What a page writes into its <c>test</c>.</summary>
+    private static JsonDocument Open(TempFolder folder, string page)
+    {
+        string chromium = Tool.Find("chromium", "chromium");
+        string shown = Tool.Run(
+            folder.Path, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
+            "--disable-component-update", "--disable-sync", "--virtual-time-budget=10000", $"--user-data-dir={folder["profile"]}", "--dump-dom",
+            $"file://{folder.Path}/{page}");
+        string json = Regex.Match(shown, "<pre id=\"test\" hidden=\"\">(.*?)</pre>").Groups[1].Value;
+        Assert.True(json.Length > 0, shown);
+        return JsonDocument.Parse(json);
     }
 
     [Fact]

@@ -222,25 +222,35 @@ $("clear").addEventListener("click", clear);
 /* A picture: chosen, dropped or pasted. */
 let picture = null;
 
+function decoded(file) {
+  const image = new Image(), url = URL.createObjectURL(file);
+  return new Promise((resolve, reject) => {
+    image.onload = () => image.naturalWidth > 0 ? resolve(image) : reject();
+    image.onerror = reject;
+    image.src = url;
+  }).finally(() => URL.revokeObjectURL(url));
+}
+
 async function open(file) {
   if (!file) return;
   select("picture");
   const context = $("picture").getContext("2d");
   context.clearRect(0, 0, 280, 280);
   try {
-    picture = await createImageBitmap(file);
+    picture = await decoded(file);
   } catch {
+    picture = null;
     $("drop").classList.remove("filled");
     $("drop-text").textContent = "This file is no picture that the browser can read. Drop or choose another.";
     return forget();
   }
-  const { width: w, height: h } = picture, scale = Math.max(280 / w, 280 / h);
+  const { naturalWidth: w, naturalHeight: h } = picture, scale = Math.max(280 / w, 280 / h);
   context.drawImage(picture, (280 - w * scale) / 2, (280 - h * scale) / 2, w * scale, h * scale);
   $("drop").classList.add("filled");
   $("negative").checked = channels === 1 && isOnPaper(picture, w, h);
   prepareShot(picture, w, h);
 }
-$("negative").addEventListener("change", () => { if (picture && !stream) prepareShot(picture, picture.width, picture.height); });
+$("negative").addEventListener("change", () => { if (picture && !stream) prepareShot(picture, picture.naturalWidth, picture.naturalHeight); });
 $("file").addEventListener("change", event => open(event.target.files[0]));
 document.addEventListener("paste", event => open([...event.clipboardData.files][0]));
 document.addEventListener("dragover", event => { event.preventDefault(); $("drop").classList.add("over"); });
