@@ -1,5 +1,6 @@
 using AdderNet.Checkpoints;
 using AdderNet.Data;
+using AdderNet.Export;
 using AdderNet.Graph;
 using AdderNet.Inference;
 using AdderNet.Models;
@@ -16,31 +17,47 @@ internal static class GraphModels
     /// <param name="height">Rows of an input, as prepared.</param>
     /// <param name="width">Columns of an input.</param>
     /// <param name="classNames">Names of the classes, where the model knows none.</param>
+    /// <exception cref="CliException">The model is a graph, which is for images of another size.</exception>
     public static NetworkGraph ToGraph(this LoadedModel model, int height, int width, IReadOnlyList<string> classNames)
     {
         Augmentation preparation = model.Preparation;
         DatasetInfo data = Datasets.Find(model.Dataset);
         bool stored = data.Height > 0;
-        return model.Model is EngineModel { Graph: { } own }
-            ? own
-            : model.Model.ToGraph(new FeatureShape(model.Channels, height, width), new NetworkMetadata(
-                model.Name, data.Name, model.ClassNames.Count > 0 ? model.ClassNames : classNames,
-                new InputPreparation(
-                    preparation.Mean, preparation.Std, stored ? data.Height : null, stored ? data.Width : null,
-                    preparation.Resize, preparation.Pad, preparation.CenterCrop)));
+        FeatureShape input = new(model.Channels, height, width);
+        if (model.Model is EngineModel { Graph: { } own })
+        {
+            return own.Inputs[0].Shape == input
+                ? own
+                : throw new CliException($"{model.Source} takes images of {own.Inputs[0].Shape}; those of {data.Title} are prepared as {input}.");
+        }
+
+        return model.Model.ToGraph(input, new NetworkMetadata(
+            model.Name, data.Name, model.ClassNames.Count > 0 ? model.ClassNames : classNames,
+            new InputPreparation(
+                preparation.Mean, preparation.Std, stored ? data.Height : null, stored ? data.Width : null,
+                preparation.Resize, preparation.Pad, preparation.CenterCrop)));
     }
 
-    /// <summary>Whether a path is a file that holds a network's graph.</summary>
-    public static bool IsGraph(string path) =>
-        string.Equals(Path.GetExtension(path), ".safetensors", StringComparison.OrdinalIgnoreCase) && File.Exists(path)
-        && GraphFile.IsIn(Safetensors.Read(path).Metadata);
+    /// <summary>Whether a path is a file that holds a network's graph: one of ours, or ONNX.</summary>
+    public static bool IsGraph(string path) => IsOnnx(path)
+        || (HasExtension(path, ".safetensors") && File.Exists(path) && GraphFile.IsIn(Safetensors.Read(path).Metadata));
 
-    /// <summary>The network of a graph file, in the engine.</summary>
+    /// <summary>The network of such a file.</summary>
+    public static NetworkGraph Read(string path) => IsOnnx(path) ? OnnxFile.Load(path) : GraphFile.Load(path);
+
+    /// <summary>The network of such a file, in the engine.</summary>
     /// <param name="path">The file.</param>
     /// <param name="dataset">The data set, where it isn't the one that the file names.</param>
     public static LoadedModel Load(string path, string? dataset)
     {
-        NetworkGraph graph = GraphFile.Load(path);
+        NetworkGraph graph = Read(path);
+        if (graph.Inputs.Count != 1 || graph.Outputs.Count != 1 || graph.Inputs[0].Shape.IsVector)
+        {
+            throw new CliException(
+                $"{path} holds a network of {graph.Inputs.Count} input(s) and {graph.Outputs.Count} output(s); only networks from one image to its scores "
+                + "can be used here.");
+        }
+
         NetworkMetadata metadata = graph.Metadata;
         string data = Datasets.Find(dataset ?? metadata.Dataset
             ?? throw CliException.Usage($"{path} does not say what it was trained on; say it with --data, for example --data cifar10.")).Name;
@@ -55,4 +72,9 @@ internal static class GraphModels
             engine.InputShape.Channels, path);
 #pragma warning restore CA2000
     }
+
+    private static bool IsOnnx(string path) => HasExtension(path, ".onnx");
+
+    private static bool HasExtension(string path, string extension) =>
+        string.Equals(Path.GetExtension(path), extension, StringComparison.OrdinalIgnoreCase);
 }

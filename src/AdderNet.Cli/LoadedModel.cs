@@ -27,7 +27,10 @@ internal sealed record LoadedModel(
         TrainedModel trained = EmbeddingNetwork.Load(path, choice);
         Recipe recipe = trained.Recipe;
         return new LoadedModel(
-            trained.Model, recipe.Model, recipe.Layers, recipe.Dataset, trained.Preparation, trained.ClassNames, trained.InputChannels, trained.WeightsPath);
+            trained.Model, recipe.Model, recipe.Layers, recipe.Dataset, trained.Preparation, trained.ClassNames, trained.InputChannels, trained.WeightsPath)
+        {
+            Recipe = recipe,
+        };
     }
 
     /// <summary>A model of ours with the weights of a .pth or .safetensors file, which tell its layers, classes and channels.</summary>
@@ -37,9 +40,12 @@ internal sealed record LoadedModel(
         DatasetInfo data = Datasets.Find(dataset);
         nn.Module<Tensor, Tensor> model = AdderNetModels.Load(path, info.Name, kind, note);
         LayerKind layers = kind ?? (model.modules().OfType<Adder2d>().Any() ? LayerKind.Adder : LayerKind.Conv);
-        int channels = (int)model.state_dict()["conv1.weight"].shape[1];
+        int channels = (int)model.named_parameters().First().parameter.shape[1];
         return new LoadedModel(model, info.Name, layers, data.Name, Augmentation.For(data.Name, train: false), data.ClassNames, channels, path);
     }
+
+    /// <summary>How it was trained; null where the file doesn't tell.</summary>
+    public Recipe? Recipe { get; init; }
 
     /// <summary>How people call it.</summary>
     public string Title =>

@@ -73,7 +73,8 @@ public sealed class TrainedModel : IDisposable
             recipe.Validate($"The recipe in {weights}");
             EpochMetrics metrics = TrainingJson.Parse<EpochMetrics>(card.Metrics.GetRawText(), $"The metrics in {weights}");
             nn.Module<Tensor, Tensor> built = build(recipe, card.ClassNames.Count, card.InputChannels, file.Tensors)
-                ?? AdderNetModels.Create(recipe.Model, recipe.Layers, card.ClassNames.Count, card.InputChannels, recipe.WeightGradient);
+                ?? AdderNetModels.Create(
+                    recipe.Model, LayerFactory.Of(file.Tensors, recipe.Layers, recipe.WeightGradient), card.ClassNames.Count, card.InputChannels);
             TrainedModel trained = new(built, card, recipe, metrics, weights);
             try
             {

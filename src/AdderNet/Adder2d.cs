@@ -81,6 +81,12 @@ public sealed class Adder2d : nn.Module<Tensor, Tensor>
 
     internal WindowGeometry Window { get; }
 
+    /// <summary>
+    /// The grid of a quantized network that this layer is fine-tuned for; null for none. With a grid it computes with inputs and filters clamped
+    /// and rounded to it, Y = -(sum |x^ - w^| + sum |w - clamp(w)|), as integers would. Its gradients are those of the real filters.
+    /// </summary>
+    internal Grid? Grid { get; set; }
+
     /// <summary>Y = -sum |X - F| over each window, plus the bias where there is one.</summary>
     /// <param name="input">[N, C, H, W], float32, on the CPU.</param>
     /// <returns>[N, O, H', W'] in channels-last memory.</returns>
@@ -88,20 +94,20 @@ public sealed class Adder2d : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor input)
     {
         AdderShape shape = Shape(input);
-        if (!is_grad_enabled() || !(input.requires_grad || adder.requires_grad))
-        {
-            using var scope = NewDisposeScope();
-            return WithBias(AdderTensors.Forward(shape, input, adder)).MoveToOuterDisposeScope();
-        }
-
         // The scope ends TorchSharp's bookkeeping copies of the output with this call rather than with the batch.
-        using (var scope = NewDisposeScope())
+        using var scope = NewDisposeScope();
+        Tensor x = Grid is null ? input : GridTensors.StraightThrough(input, Grid);
+        Tensor? rounded = Grid is null ? null : GridTensors.Rounded(adder, Grid);
+        Tensor y = is_grad_enabled() && (input.requires_grad || adder.requires_grad)
+            ? AdderFunction.apply(x, adder, new AdderCall(shape, Gradient, rounded))
+            : AdderTensors.Forward(shape, x, rounded ?? adder);
+        if (Grid is not null)
         {
-            return WithBias(AdderFunction.apply(input, adder, shape, Gradient)).MoveToOuterDisposeScope();
+            y = y - GridTensors.Outside(adder, Grid).view(1, -1, 1, 1);
         }
-    }
 
-    private Tensor WithBias(Tensor y) => bias is null ? y : y + bias.view(1, -1, 1, 1);
+        return (bias is null ? y : y + bias.view(1, -1, 1, 1)).MoveToOuterDisposeScope();
+    }
 
     /// <summary>The sizes of one call, checked.</summary>
     private AdderShape Shape(Tensor input)

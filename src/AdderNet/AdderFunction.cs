@@ -4,6 +4,12 @@ using static TorchSharp.torch;
 
 namespace AdderNet;
 
+/// <summary>One call of an adder layer.</summary>
+/// <param name="Shape">Its sizes.</param>
+/// <param name="Gradient">The gradient that the filters get.</param>
+/// <param name="Rounded">Filters that the output is computed with, where these are not the ones that learn.</param>
+internal sealed record AdderCall(AdderShape Shape, WeightGradient Gradient, Tensor? Rounded = null);
+
 /// <summary>The adder layer in autograd: the paper's update rules take the place of the derivative.</summary>
 internal sealed class AdderFunction : autograd.SingleTensorFunction<AdderFunction>
 {
@@ -24,13 +30,12 @@ internal sealed class AdderFunction : autograd.SingleTensorFunction<AdderFunctio
 
     public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
     {
-        var (input, filters, shape) = ((Tensor)vars[0], (Tensor)vars[1], (AdderShape)vars[2]);
+        var (input, filters, call) = ((Tensor)vars[0], (Tensor)vars[1], (AdderCall)vars[2]);
         ctx.set_materialize_grads(false);
         ctx.save_for_backward([input, filters]);
-        ctx.save_data("shape", shape);
-        ctx.save_data("gradient", vars[3]);
+        ctx.save_data("call", call);
         ctx.save_data("needs", (input.requires_grad, filters.requires_grad));
-        return AdderTensors.Forward(shape, input, filters);
+        return AdderTensors.Forward(call.Shape, input, call.Rounded ?? filters);
     }
 
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
@@ -48,7 +53,7 @@ internal sealed class AdderFunction : autograd.SingleTensorFunction<AdderFunctio
             // gradient of a shape that cannot be right makes libtorch throw one of its own, on the caller's side of those frames.
             failure = e;
             Tensor impossible = empty(0).DetachFromDisposeScope();
-            handedOver = needs.Input ? [impossible, null!, null!, null!] : [null!, impossible, null!, null!];
+            handedOver = needs.Input ? [impossible, null!, null!] : [null!, impossible, null!];
         }
 
         return handedOver;
@@ -58,7 +63,7 @@ internal sealed class AdderFunction : autograd.SingleTensorFunction<AdderFunctio
     {
         if (gradOutput is null || gradOutput.IsInvalid)
         {
-            return [null!, null!, null!, null!];
+            return [null!, null!, null!];
         }
 
         // The tensors made here would otherwise wait for the end of the user's scope: a whole batch's gradients at once.
@@ -68,12 +73,12 @@ internal sealed class AdderFunction : autograd.SingleTensorFunction<AdderFunctio
         {
             List<Tensor> saved = ctx.get_saved_variables();
             var (input, filters) = (saved[0], saved[1]);
-            var shape = (AdderShape)ctx.get_data("shape");
+            (AdderShape shape, WeightGradient gradient, _) = (AdderCall)ctx.get_data("call");
             Tensor? gradInput = needs.Input ? AdderTensors.InputGradient(shape, input, filters, gradOutput) : null;
             Tensor? gradFilters = !needs.Filters ? null
-                : (WeightGradient)ctx.get_data("gradient") == WeightGradient.Sign ? AdderTensors.SignWeightGradient(shape, input, filters, gradOutput)
+                : gradient == WeightGradient.Sign ? AdderTensors.SignWeightGradient(shape, input, filters, gradOutput)
                 : FullPrecisionGradient.Compute(shape, input, filters, gradOutput);
-            return [Keep(gradInput), Keep(gradFilters), null!, null!];
+            return [Keep(gradInput), Keep(gradFilters), null!];
         }
     }
 

@@ -18,5 +18,25 @@ public class BenchTests(TinyRun tiny) : IClassFixture<TinyRun>
             1000 * r.GetProperty("batch").GetInt32() / r.GetProperty("milliseconds").GetDouble(), r.GetProperty("imagesPerSecond").GetDouble(), 1e-6));
         Assert.All(rows.Where(r => r.GetProperty("width").GetString() != "float32"), r => Assert.InRange(
             r.GetProperty("weightBytes").GetInt64(), 1, rows[0].GetProperty("weightBytes").GetInt64() - 1));
+        Assert.All(rows, r => Assert.InRange(
+            r.GetProperty("peakBytes").GetInt64(), 1, r.GetProperty("activationBytes").GetInt64()));
+    }
+
+    [Fact]
+    public void A_quantized_network_and_a_convolutional_one_are_measured_as_they_are()
+    {
+        string six = tiny["six.safetensors"], cnn = Path.Combine(AppContext.BaseDirectory, "TestData", "pytorch_cnn.onnx");
+        Addernet.Run("quantize", tiny.Run, "--bits", "6", "--calibration", "32", "--data-dir", tiny.Data, "--out", six, "--threads", "1").Succeeds();
+
+        Assert.Equal(["6 bits", "6 bits"], Widths(Bench(six)));
+        Outcome outcome = Bench(cnn, "--data", "mnist");
+        Assert.Equal(["float32", "float32"], Widths(outcome));
+        Assert.Contains("Float32 only", outcome.Error);
+
+        Outcome Bench(string file, params string[] data) =>
+            Addernet.Run(["bench", file, .. data, "--data-dir", tiny.Data, "--batch-size", "3", "--threads", "1", "--json"]);
+
+        static IEnumerable<string?> Widths(Outcome outcome) => JsonDocument.Parse(outcome.Succeeds()).RootElement.GetProperty("measurements")
+            .EnumerateArray().Select(row => row.GetProperty("width").GetString());
     }
 }

@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using System.Text.Json;
 using AdderNet.Graph;
 
@@ -41,14 +42,70 @@ public class QuantizeTests(TinyRun tiny) : IClassFixture<TinyRun>
         Assert.Contains("40 images: float32", text);
         Assert.Contains($"Wrote {file}", text);
         Assert.Contains("exists", Addernet.Run("quantize", tiny.Run, "--data-dir", tiny.Data, "--out", file).FailsWith(ExitCode.Failure));
+        Assert.Contains("no folder", Addernet.Run("quantize", tiny.Run, "--data-dir", tiny.Data, "--out", Path.Combine(tiny.Run, "no", "q")).FailsWith(ExitCode.Failure));
         Assert.Contains("quantized already", Addernet.Run("quantize", file, "--data-dir", tiny.Data, "--out", tiny["again"]).FailsWith(ExitCode.Failure));
         Assert.False(File.Exists(tiny["again"]));
+    }
+
+    [Fact]
+    public void Fine_tuning_tells_accuracy_in_float_quantized_and_fine_tuned_and_writes_what_was_tuned()
+    {
+        string file = tiny["tuned.safetensors"], plain = tiny["plain.safetensors"];
+        string[] four = ["quantize", tiny.Run, "--bits", "4", "--calibration", "64", "--data-dir", tiny.Data, "--threads", "1"];
+        Addernet.Run([.. four, "--out", plain]).Succeeds();
+
+        Outcome outcome = Addernet.Run([.. four, "--epochs", "2", "--out", file]);
+
+        Assert.Matches(@"float32 \d+\.\d\d %, 4 bits \d+\.\d\d % \(.*points\), 4 bits after 2 epochs of fine-tuning \d+\.\d\d % \(.*points\)", outcome.Succeeds());
+        Assert.Contains("\nconv4 ", outcome.Out);
+        Assert.Contains("training", outcome.Out);
+        string[] epochs = outcome.Error.TrimEnd().Split('\n');
+        Assert.Equal(2, epochs.Length);
+        Assert.StartsWith("fine-tuning, epoch 2 of 2: loss", epochs[1]);
+        Assert.NotEqual(File.ReadAllBytes(plain), File.ReadAllBytes(file));
+        double after = Top1(Json("eval", file, "--data-dir", tiny.Data, "--json"));
+        JsonElement told = Json([.. four, "--epochs", "2", "--out", file, "--force", "--json"]);
+        Assert.Equal(after, Top1(told.GetProperty("after")));
+        Assert.Equal(Top1(Json("eval", plain, "--data-dir", tiny.Data, "--json")), Top1(told.GetProperty("untrained")));
+    }
+
+    [Fact]
+    public void A_graph_is_not_fine_tuned()
+    {
+        string file = tiny["graph.safetensors"];
+        Addernet.Run("quantize", tiny.Run, "--calibration", "32", "--data-dir", tiny.Data, "--out", file, "--threads", "1").Succeeds();
+
+        string message = Addernet.Run("quantize", file, "--epochs", "1", "--data-dir", tiny.Data, "--out", tiny["no"]).FailsWith(ExitCode.Failure);
+
+        Assert.Contains("can't be trained on", message);
+        Assert.False(File.Exists(tiny["no"]));
+    }
+
+    [Fact]
+    public void Ctrl_C_in_fine_tuning_leaves_the_file_that_was_there()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no kill -INT.");
+        string folder = Directory.CreateDirectory(tiny["stopped"]).FullName, file = Path.Combine(folder, "net.safetensors");
+        File.WriteAllText(file, "what was there");
+        using Process process = Process.Start(Addernet.Start(
+            folder, "quantize", tiny.Run, "--epochs", "100000", "--calibration", "32", "--data-dir", tiny.Data, "--out", file, "--force", "--threads", "1"))!;
+
+        string? first = process.StandardError.ReadLine();
+        Process.Start("sh", ["-c", $"kill -INT {process.Id}"]).WaitForExit();
+        Outcome outcome = Addernet.Finish(process);
+
+        Assert.StartsWith("fine-tuning, epoch 1 of 100000", first);
+        Assert.Equal(ExitCode.Interrupted, outcome.ExitCode);
+        Assert.Contains("Stopping after this batch", outcome.Error);
+        Assert.Equal("what was there", File.ReadAllText(file));
+        Assert.Equal([file], Directory.GetFileSystemEntries(folder));
     }
 
     [Theory]
     [InlineData("--bits", "3")]
     [InlineData("--bits", "9")]
     [InlineData("--calibration", "0")]
+    [InlineData("--epochs", "0")]
     public void Numbers_out_of_range_are_refused(string option, string value)
     {
         string file = tiny["none.safetensors"];

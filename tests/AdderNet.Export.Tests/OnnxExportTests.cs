@@ -98,6 +98,18 @@ public class OnnxExportTests
     }
 
     [Fact]
+    public void A_quantized_network_is_refused_in_a_sentence_and_nothing_is_written()
+    {
+        using TempFolder folder = new();
+        NetworkGraph quantized = Quantizer.Quantize(Networks.ResNet20(8), Graphs.Values(new Random(1), 8 * 192)).Graph;
+
+        string message = Assert.Throws<GraphException>(() => OnnxFile.Save(quantized, folder["q.onnx"])).Message;
+
+        Assert.Contains("The network is quantized", message);
+        Assert.Empty(Directory.GetFileSystemEntries(folder.Path));
+    }
+
+    [Fact]
     public void ONNX_s_own_checker_accepts_the_files()
     {
         using TempFolder folder = new();

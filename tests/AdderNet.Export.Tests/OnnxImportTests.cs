@@ -1,5 +1,6 @@
 using AdderNet.Checkpoints;
 using AdderNet.Graph;
+using AdderNet.Inference;
 using Google.Protobuf;
 using Onnx;
 using static AdderNet.Export.OnnxProtos;
@@ -71,6 +72,38 @@ public class OnnxImportTests
     }
 
     [Fact]
+    public void A_file_that_PyTorch_wrote_gives_PyTorchs_scores()
+    {
+        // make_pytorch_cnn.py beside the file printed them.
+        float[] expected =
+        [
+            -0.07457113f, -0.13302428f, 0.12717147f, 0.14229450f, -0.01487729f, -0.13134243f, -0.29807249f, 0.03425167f, -0.22694685f, -0.06171311f,
+            -0.07558196f, -0.13390991f, 0.13026956f, 0.14576584f, -0.02124902f, -0.13233116f, -0.30889091f, 0.03006206f, -0.22791097f, -0.06166166f,
+        ];
+        float[] images = [.. Enumerable.Range(0, 2 * 32 * 32).Select(i => i * 37 % 101 / 50f - 1)];
+
+        NetworkGraph graph = OnnxFile.Load(Path.Combine("TestData", "pytorch_cnn.onnx"));
+
+        using Engine engine = new(graph);
+        Networks.AssertClose(expected, engine.Run(images), 1e-5);
+        // The exporter takes BatchNorm into the convolutions before it, which leaves their weights without a name; others keep it.
+        Assert.Superset(new HashSet<string> { "conv1", "fc" }, graph.Nodes.Select(node => node.Name).ToHashSet());
+    }
+
+    [Fact]
+    public void A_file_cut_anywhere_is_refused_in_a_sentence()
+    {
+        byte[] whole = File.ReadAllBytes(Path.Combine("TestData", "pytorch_cnn.onnx"));
+
+        foreach (int length in (int[])[0, 1, 100, whole.Length / 2, whole.Length - 1])
+        {
+            string message = Assert.Throws<CheckpointException>(() => OnnxFile.Load(new MemoryStream(whole[..length]), "cut.onnx")).Message;
+            Assert.StartsWith("cut.onnx", message);
+            Assert.DoesNotContain('\n', message);
+        }
+    }
+
+    [Fact]
     public void What_cannot_be_read_is_refused_in_a_sentence()
     {
         Assert.Contains("Softmax", Refused(Model([Node("Softmax", ["input"], "output")], [])));
@@ -80,6 +113,8 @@ public class OnnxImportTests
         ModelProto later = Model([Node("Relu", ["input"], "output")], []);
         later.OpsetImport[0].Version = 99;
         Assert.Contains("version 99", Refused(later));
+        later.OpsetImport[0].Version = 6;
+        Assert.Contains("version 6", Refused(later));
         ModelProto apart = Model([Node("Relu", ["input"], "output")], [Tensor("w", [1f], 1)]);
         apart.Graph.Initializer[0].DataLocation = TensorProto.Types.DataLocation.External;
         Assert.Contains("another file", Refused(apart));

@@ -75,6 +75,50 @@ public class QuantizerTests
     }
 
     [Fact]
+    public void Ranges_that_layers_were_trained_with_are_kept_and_the_integers_follow_what_rounded_inputs_give()
+    {
+        float[] images = Graphs.Values(new Random(1), 8 * 192);
+        QuantizedNetwork first = Quantizer.Quantize(ResNet, images, 4);
+        Dictionary<string, double> ranges = first.Layers.Where(l => first.Graph[l.Name] is QuantizedAdderNode).ToDictionary(l => l.Name, l => 0.8 * l.Range);
+
+        QuantizedNetwork trained = Quantizer.Quantize(ResNet, images, 4, ranges);
+
+        Assert.All(trained.Layers.Where(l => ranges.ContainsKey(l.Name)), l =>
+        {
+            Assert.Equal("training", l.Rule);
+            // A range of codes that are added, too, is one multiplier and shift away from theirs.
+            Assert.InRange(l.Range, 0.99 * ranges[l.Name], 1.01 * ranges[l.Name]);
+        });
+        using Engine engine = new(trained.Graph);
+        Assert.Equal(Networks.Reference(trained.Graph, images[..192]), engine.Run(images[..192]));
+    }
+
+    [Fact]
+    public void A_value_that_is_0_for_all_calibration_images_is_quantized_too()
+    {
+        // Its BatchNorm shifts the sum of a block so far down that the ReLU behind it is always shut.
+        BatchNormNode norm = (BatchNormNode)ResNet["layer16.0.conv2.bn"];
+        NetworkGraph shut = new(
+            ResNet.Nodes.Select(node => node == norm ? norm with { Bias = Constant(-1e4f, 16) } : node), ResNet.Outputs);
+        float[] images = Graphs.Values(new Random(1), 8 * 192);
+
+        NetworkGraph quantized = Quantizer.Quantize(shut, images, 6).Graph;
+
+        using Engine engine = new(quantized);
+        Assert.Equal(Networks.Reference(quantized, images[..192]), engine.Run(images[..192]));
+    }
+
+    [Fact]
+    public void Many_threads_may_call_at_once()
+    {
+        using Engine engine = new(Quantizer.Quantize(ResNet, Graphs.Values(new Random(1), 8 * 192), 6).Graph, 2);
+        float[][] inputs = [.. Enumerable.Range(1, 6).Select(n => Graphs.Values(new Random(n), n * 192))];
+        float[][] expected = [.. inputs.Select(engine.Run)];
+
+        Parallel.For(0, 48, new ParallelOptions { MaxDegreeOfParallelism = 6 }, i => Assert.Equal(expected[i % 6], engine.Run(inputs[i % 6])));
+    }
+
+    [Fact]
     public void A_call_allocates_nothing_after_the_first()
     {
         using Engine engine = new(Quantizer.Quantize(ResNet, Graphs.Values(new Random(1), 8 * 192), 6).Graph, threads: 1);

@@ -1,3 +1,4 @@
+using AdderNet.Graph;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -106,6 +107,46 @@ public class Adder2dTests
         Tensor x = randn(2, 5, 9, 7), channelsLast = x.permute(0, 2, 3, 1).contiguous().permute(0, 3, 1, 2);
 
         Assert.True(layer.forward(x).equal(layer.forward(channelsLast)).all().item<bool>());
+    }
+
+    [Theory]
+    [InlineData(4)]
+    [InlineData(7)]
+    public void With_a_grid_the_output_is_that_of_integer_codes_and_what_clamping_takes_from_filters(int bits)
+    {
+        using var scope = NewDisposeScope();
+        using Adder2d layer = Layers.Adder2d(3, 4, 3, stride: 2, padding: 1);
+        Grid grid = layer.Grid = Grid.To(1.5, bits);
+        Tensor x = randn(2, 3, 7, 6).relu_();
+
+        Tensor y = layer.forward(x);
+
+        // Windows [images, elements, pixels] of codes; padding is code 0.
+        Tensor codes = nn.functional.unfold(Codes(x), 3, padding: 1, stride: 2), w = layer.Filters.detach().to(float64);
+        for (int o = 0; o < 4; o++)
+        {
+            Tensor sums = (codes - Codes(w[o]).reshape(1, -1, 1)).abs().sum(1), outside = (w[o] - w[o].clamp(0, 1.5)).abs().sum();
+            Assert.True(allclose(-(grid.Step * sums + outside), y[.., o].flatten(1).to(float64), 1e-5, 1e-5));
+        }
+
+        Tensor Codes(Tensor values) => tensor(values.to(float64).data<double>().Select(v => (double)grid.Code(v)).ToArray()).view(values.shape);
+    }
+
+    [Fact]
+    public void With_a_grid_gradients_are_the_papers_of_rounded_inputs_and_real_filters_and_pass_no_clamped_input()
+    {
+        using var scope = NewDisposeScope();
+        using Adder2d layer = Layers.Adder2d(3, 2, 2);
+        layer.Grid = Grid.To(1, 4);
+        Tensor x = randn(1, 3, 2, 2).abs_().mul_(0.8).requires_grad_(true), g = tensor(new float[] { 2, -3 }).view(1, 2, 1, 1);
+
+        layer.forward(x).backward([g]);
+
+        Tensor rounded = x.detach().clamp(0, 1).mul(15).add(0.5).floor().div(15), difference = rounded - layer.Filters.detach();
+        Assert.True(allclose(g.view(2, 1, 1, 1) * difference, layer.Filters.grad!, 1e-5, 1e-5));
+        Tensor inside = x.detach().le(1).to_type(ScalarType.Float32);
+        Assert.True(inside.sum().item<float>() < 12);
+        Assert.True(allclose((g.view(2, 1, 1, 1) * (-difference).clamp(-1, 1)).sum(0, keepdim: true) * inside, x.grad!, 1e-5, 1e-5));
     }
 
     [Fact]

@@ -1,3 +1,4 @@
+using AdderNet.Checkpoints;
 using AdderNet.Graph;
 using AdderNet.Models;
 using TorchSharp;
@@ -21,6 +22,39 @@ public class LayerFactoryTests
         Assert.Equal(["conv1", .. Enumerable.Range(0, 6).Select(i => $"layer1.{i / 2}.conv{i % 2 + 1}"), "fc"], convolutions);
         Assert.Equal(14, model.modules().OfType<Adder2d>().Count());
         Assert.Equal([2, 10], model.forward(randn(2, 3, 32, 32)).shape);
+    }
+
+    [Theory]
+    [InlineData("resnet20", "layer1.")]
+    [InlineData("resnet50", "layer3.")]
+    [InlineData("lenet5-bn", "conv3")]
+    [InlineData("vgg-small", "conv")]
+    public void A_file_tells_of_each_layer_whether_it_is_an_adder_layer_or_a_convolution(string name, string convolutions)
+    {
+        using var scope = NewDisposeScope();
+        using TempFolder folder = new();
+        using Module mixed = AdderNetModels.Create(
+            name, LayerFactory.Inner(slot => slot.Name.StartsWith(convolutions, StringComparison.Ordinal) ? LayerKind.Conv : LayerKind.Adder), classes: 7);
+        Safetensors.Write(folder["mixed.safetensors"], StateDict.FromModule(mixed));
+
+        using Module loaded = AdderNetModels.Load(folder["mixed.safetensors"], name);
+
+        mixed.eval();
+        Tensor x = randn(1, name == "lenet5-bn" ? 1 : 3, 32, 32);
+        Assert.True(mixed.forward(x).equal(loaded.forward(x)).all().item<bool>());
+    }
+
+    [Fact]
+    public void A_file_whose_first_and_last_layers_are_adder_layers_is_loaded_with_its_classes_and_channels()
+    {
+        using var scope = NewDisposeScope();
+        using TempFolder folder = new();
+        using Module all = AdderNetModels.Create("lenet5-bn", new LayerFactory(_ => LayerKind.Adder), classes: 3, inputChannels: 2);
+        Safetensors.Write(folder["all.safetensors"], StateDict.FromModule(all));
+
+        using Module loaded = AdderNetModels.Load(folder["all.safetensors"], "lenet5-bn");
+
+        Assert.Equal([1, 3], loaded.forward(randn(1, 2, 32, 32)).shape);
     }
 
     [Fact]

@@ -1,4 +1,5 @@
 using AdderNet.Data;
+using AdderNet.Models;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -34,6 +35,23 @@ public class TrainerTests
         Assert.Equal((result.Last!.TestLoss, result.Last!.TestTop1, 40), (measured.Loss, measured.Top1, measured.Count));
         Assert.Equal(Small.Test.ClassNames, model.ClassNames);
         Assert.Equal(result.Last, model.Metrics);
+    }
+
+    [Fact]
+    public void A_run_of_a_mixed_network_is_loaded_without_its_layer_factory()
+    {
+        using TempFolder folder = new();
+        Augmentation larger = Small.Plain with { Resize = 32 };
+        Recipe recipe = Small.Recipe with { Model = "lenet5-bn", Epochs = 1, TrainAugmentation = larger, TestAugmentation = larger };
+        LayerFactory mixed = LayerFactory.Inner(slot => slot.Name == "conv3" ? LayerKind.Conv : LayerKind.Adder);
+        using RunFolder run = RunFolder.Create(folder["run"], recipe);
+        using Trainer trainer = new(run, Small.Train, Small.Test, () => AdderNetModels.Create("lenet5-bn", mixed, Small.Classes, 1));
+        trainer.Run(cancel: TestContext.Current.CancellationToken);
+
+        using TrainedModel loaded = TrainedModel.Load(folder["run"]);
+
+        using DataLoader loader = new(Small.Test, loaded.Preparation, 16, shuffle: false, seed: 0);
+        Assert.Equal(loaded.Metrics.TestLoss, Evaluation.Run(loaded.Model, loader, cancel: TestContext.Current.CancellationToken).Loss);
     }
 
     [Fact]

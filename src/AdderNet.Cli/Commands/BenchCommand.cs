@@ -19,13 +19,21 @@ internal static class BenchCommand
 
     private sealed record Width(string Name, Engine Engine);
 
-    private sealed record Measurement(string Width, int Batch, double Milliseconds, double ImagesPerSecond, long WeightBytes, long ActivationBytes);
+    /// <param name="Width">What the engine computes in.</param>
+    /// <param name="Batch">Images at a time.</param>
+    /// <param name="Milliseconds">For all of them.</param>
+    /// <param name="ImagesPerSecond">The same as a rate.</param>
+    /// <param name="WeightBytes">The memory plan: weights.</param>
+    /// <param name="ActivationBytes">All values of an image that one layer gives and another reads.</param>
+    /// <param name="PeakBytes">What they take, sharing memory.</param>
+    private sealed record Measurement(
+        string Width, int Batch, double Milliseconds, double ImagesPerSecond, long WeightBytes, long ActivationBytes, long PeakBytes);
 
     public static Command Create(Host host)
     {
         Argument<string?> run = new("RUN")
         {
-            Description = "Run folder, or a file of weights; without it the newest run in runs/",
+            Description = "Run folder, a file of weights, or a graph (.safetensors, .onnx); without it the newest run in runs/",
             Arity = ArgumentArity.ZeroOrOne,
         };
         ModelOptions models = new();
@@ -56,7 +64,7 @@ internal static class BenchCommand
 
             using DataLoader loader = new(data, model.Preparation, Math.Min(CalibrationImageCount, data.Count), shuffle: true, seed: 1);
             float[] images = FirstBatch(loader);
-            NetworkGraph graph = model.Model.ToGraph(new FeatureShape(loader.Channels, loader.Height, loader.Width));
+            NetworkGraph graph = model.ToGraph(loader.Height, loader.Width, data.ClassNames);
             int batch = arguments.GetValue(batchSize) ?? 256;
             List<Measurement> measurements;
             List<Width> widths = [];
@@ -91,6 +99,12 @@ internal static class BenchCommand
 
     private static IEnumerable<Width> Widths(NetworkGraph graph, float[] images, int? threads, TextWriter notes)
     {
+        if (graph.Nodes.OfType<QuantizedAdderNode>().FirstOrDefault() is { } integers)
+        {
+            yield return new Width($"{integers.InputGrid.Bits} bits", new Engine(graph, threads));
+            yield break;
+        }
+
         yield return new Width("float32", new Engine(graph, threads));
         for (int bits = Quantizer.MostBits; bits >= Quantizer.FewestBits; bits--)
         {
@@ -129,7 +143,9 @@ internal static class BenchCommand
         return widths.Zip(times, (width, list) =>
         {
             double median = list.Order().ElementAt(list.Count / 2);
-            return new Measurement(width.Name, count, median, 1000 * count / median, width.Engine.Memory.Weights, width.Engine.Memory.Peak);
+            EngineMemory memory = width.Engine.Memory;
+            return new Measurement(
+                width.Name, count, median, 1000 * count / median, memory.Weights, memory.Activations, memory.Peak);
         });
     }
 
@@ -154,7 +170,7 @@ internal static class BenchCommand
 
     private static void Show(IAnsiConsole console, IReadOnlyList<Measurement> measurements)
     {
-        Table table = new Table().Border(TableBorder.Horizontal).AddColumns("weights", "batch", "ms", "images/s", "weights KB", "values KB");
+        Table table = new Table().Border(TableBorder.Horizontal).AddColumns("weights", "batch", "ms", "images/s", "weights KB", "values KB", "peak KB");
         foreach (TableColumn column in table.Columns.Skip(1))
         {
             column.RightAligned();
@@ -165,7 +181,7 @@ internal static class BenchCommand
             table.AddRow(
                 m.Width, FormattableString.Invariant($"{m.Batch}"), FormattableString.Invariant($"{m.Milliseconds:F3}"),
                 FormattableString.Invariant($"{m.ImagesPerSecond:N0}"), FormattableString.Invariant($"{m.WeightBytes / 1024.0:N0}"),
-                FormattableString.Invariant($"{m.ActivationBytes / 1024.0:N0}"));
+                FormattableString.Invariant($"{m.ActivationBytes / 1024.0:N0}"), FormattableString.Invariant($"{m.PeakBytes / 1024.0:N0}"));
         }
 
         console.Write(table);

@@ -13,7 +13,7 @@ internal static class EvalCommand
     {
         Argument<string?> run = new("RUN")
         {
-            Description = "Run folder, or a file of weights; without it the newest run in runs/",
+            Description = "Run folder, a file of weights, or a graph (.safetensors, .onnx); without it the newest run in runs/",
             Arity = ArgumentArity.ZeroOrOne,
         };
         ModelOptions models = new();

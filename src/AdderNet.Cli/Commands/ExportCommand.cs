@@ -85,7 +85,7 @@ internal static class ExportCommand
                 throw new CliException($"{destination} exists; choose another name, or replace it with --force.");
             }
 
-            NetworkGraph graph = GraphModels.IsGraph(from) ? GraphFile.Load(from) : OfModel(host, models, arguments, from);
+            NetworkGraph graph = GraphModels.IsGraph(from) ? GraphModels.Read(from) : OfModel(host, models, arguments, from);
             host.Out.WriteLine(target.Write(graph, destination));
         });
         return command;

@@ -19,7 +19,7 @@ internal static class PredictCommand
         Option<string?> run = new("--run", "--weights")
         {
             HelpName = "RUN",
-            Description = "Run folder, or a file of weights; without it the newest run in runs/",
+            Description = "Run folder, a file of weights, or a graph (.safetensors, .onnx); without it the newest run in runs/",
         };
         ModelOptions models = new();
         Option<int?> top = CommonOptions.Number("--top", "K", "Classes to list, 5 by default", 1, 1_000_000), threads = CommonOptions.Threads();

@@ -16,7 +16,7 @@ internal static class QuantizeCommand
     {
         Argument<string?> run = new("RUN")
         {
-            Description = "Run folder, or a file of weights; without it the newest run in runs/",
+            Description = "Run folder, a file of weights, or a graph (.safetensors, .onnx); without it the newest run in runs/",
             Arity = ArgumentArity.ZeroOrOne,
         };
         ModelOptions models = new();
@@ -24,6 +24,8 @@ internal static class QuantizeCommand
             "--bits", "B", "Bits of adder layers' inputs and filters, 8 by default", Quantizer.FewestBits, Quantizer.MostBits);
         Option<int?> calibration = CommonOptions.Number(
             "--calibration", "N", "Training images that ranges are measured with; 256 by default, fewer of large ones", 1, 1 << 20);
+        Option<int?> epochs = CommonOptions.Number(
+            "--epochs", "E", "Epochs to train on with inputs and filters rounded, which regains accuracy at few bits; none by default", 1, 1_000_000);
         Option<string?> output = new("--out")
         {
             HelpName = "FILE",
@@ -40,21 +42,34 @@ internal static class QuantizeCommand
             + "eval and predict take the file it writes.",
             "quantize # the newest run, 8 bits",
             "quantize runs/resnet20-cifar10 --bits 6 # fewer bits: smaller and faster",
+            "quantize runs/resnet20-cifar10 --bits 4 --epochs 2 # fewest bits, and two epochs of training with them",
             "quantize resnet20.pth --model resnet20 --data cifar10 --out resnet20-7bit.safetensors --bits 7 # weights saved by the official code")
         {
-            run, bits, calibration, output, dataDir, batchSize, threads, json, force,
+            run, bits, calibration, epochs, output, dataDir, batchSize, threads, json, force,
         };
         models.AddTo(command);
         command.SetAction(arguments =>
         {
             TorchThreads.Use(arguments.GetValue(threads));
             using LoadedModel model = models.Load(host, arguments, arguments.GetValue(run));
-            using Interrupt interrupt = new(null);
+            int? rounds = arguments.GetValue(epochs);
+            if (rounds is not null && model.Model is EngineModel)
+            {
+                throw new CliException(
+                    $"{model.Source} is a graph, which can't be trained on; give --epochs with the run or the weights that it was made of.");
+            }
+
+            using Interrupt interrupt = new(rounds is not null && host.Live is null ? host.Error : null);
             int width = arguments.GetValue(bits) ?? Quantizer.MostBits;
             string path = arguments.GetValue(output) ?? Beside(model.Source, width);
             if (Path.Exists(path) && !arguments.GetValue(force))
             {
                 throw new CliException($"{path} exists; choose another name with --out, or replace it with --force.");
+            }
+
+            if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } place && !Directory.Exists(place))
+            {
+                throw new CliException($"There is no folder {place} to write {Path.GetFileName(path)} into; make it first.");
             }
 
             string dataName = arguments.GetValue(models.Data) is { } other ? Datasets.Find(other).Name : model.Dataset;
@@ -73,15 +88,19 @@ internal static class QuantizeCommand
             float[] images = CalibrationImages.Take(
                 train, model.Preparation, arguments.GetValue(calibration) ?? Math.Clamp((1 << 22) / (measured.Height * measured.Width), 16, 256));
             QuantizedNetwork quantized = Quantizer.Quantize(graph, images, width);
-            quantized.Graph.Save(path);
-
-            EvaluationResult before = Evaluation.Run(model.Model, measured, null, interrupt.Token), after;
-            using (Engine engine = new(quantized.Graph, arguments.GetValue(threads)))
-            using (EngineModel integers = new(engine))
+            // Fine-tuning changes the model.
+            EvaluationResult before = Evaluation.Run(model.Model, measured, null, interrupt.Token);
+            EvaluationResult? untrained = null;
+            if (rounds is { } count)
             {
-                after = Evaluation.Run(integers, measured, null, interrupt.Token);
+                untrained = Measure(quantized.Graph);
+                Recipe recipe = FineTuning.RecipeFor((model.Recipe ?? Recipe.For(model.Name, dataName)).WithDataset(dataName), count);
+                quantized = FineTuningDisplay.Run(
+                    host, progress => FineTuning.Run(model.Model, quantized, recipe, train, images, progress, interrupt.Token));
             }
 
+            quantized.Graph.Save(path);
+            EvaluationResult after = Measure(quantized.Graph);
             long floatBytes = MemoryEstimate.Of(graph).Weights, bytes = MemoryEstimate.Of(quantized.Graph).Weights;
             if (arguments.GetValue(json))
             {
@@ -94,7 +113,9 @@ internal static class QuantizeCommand
                     Bits = width,
                     Calibration = images.Length / graph.Inputs[0].Shape.Count,
                     quantized.Layers,
+                    Epochs = rounds ?? 0,
                     Before = new { before.Top1, before.Loss, WeightBytes = floatBytes },
+                    Untrained = untrained is null ? null : new { untrained.Top1, untrained.Loss },
                     After = new { after.Top1, after.Loss, WeightBytes = bytes },
                     before.Count,
                 });
@@ -102,14 +123,24 @@ internal static class QuantizeCommand
             }
 
             Show(host.Out, quantized.Layers);
-            string gain = FormattableString.Invariant($"{100 * (after.Top1 - before.Top1):+0.00;-0.00;0.00} points");
+            string unaided = untrained is null ? "" : $"{width} bits {Percent(untrained, before)}, ";
+            string trained = rounds is null ? "" : $" after {rounds} epoch{(rounds == 1 ? "" : "s")} of fine-tuning";
             host.Out.WriteLine(FormattableString.Invariant(
-                $"{test.Info.Title}, {before.Count:N0} images: float32 {100 * before.Top1:F2} %, {width} bits {100 * after.Top1:F2} % ({gain})"));
+                $"{test.Info.Title}, {before.Count:N0} images: float32 {100 * before.Top1:F2} %, {unaided}{width} bits{trained} {Percent(after, before)}"));
             host.Out.WriteLine(FormattableString.Invariant(
                 $"Wrote {path}: weights of {bytes:N0} bytes, {(double)floatBytes / bytes:F1} times fewer than float32."));
+
+            EvaluationResult Measure(NetworkGraph integers)
+            {
+                using EngineModel engine = new(new Engine(integers, arguments.GetValue(threads)));
+                return Evaluation.Run(engine, measured, null, interrupt.Token);
+            }
         });
         return command;
     }
+
+    private static string Percent(EvaluationResult result, EvaluationResult exact) => FormattableString.Invariant(
+        $"{100 * result.Top1:F2} % ({100 * (result.Top1 - exact.Top1):+0.00;-0.00;0.00} points)");
 
     private static string Beside(string weights, int bits) =>
         Path.Combine(Path.GetDirectoryName(weights) ?? "", $"{Path.GetFileNameWithoutExtension(weights)}-{bits}bit.safetensors");

@@ -38,6 +38,12 @@ internal sealed class OnnxWriter
     public static ModelProto Write(NetworkGraph graph)
     {
         ArgumentNullException.ThrowIfNull(graph);
+        if (graph.Nodes.Any(node => node.Grid is not null))
+        {
+            throw new GraphException(
+                "The network is quantized, and ONNX files are written of float32 networks; export the run or the weights that it was made of.");
+        }
+
         OnnxWriter writer = new(graph);
         writer.body.Name = graph.Metadata.Model is { Length: > 0 } name ? name : "network";
         foreach (GraphNode node in graph.Nodes)

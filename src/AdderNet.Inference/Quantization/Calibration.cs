@@ -6,7 +6,14 @@ using AdderNet.Kernels.Bytes;
 namespace AdderNet.Inference;
 
 /// <summary>One quantization: goes through a fused network in order, with what all images give in the float32 and in the integer network.</summary>
-internal sealed class Calibration(NetworkGraph fused, InputNode input, float[] images, int bits)
+/// <param name="fused">The float32 network.</param>
+/// <param name="input">Its input.</param>
+/// <param name="images">Images [N, C, H, W].</param>
+/// <param name="bits">Bits of adder layers' codes.</param>
+/// <param name="trained">The largest input of adder layers that were trained on their grid, by name. What they should give is then what their
+/// rounded inputs give.</param>
+internal sealed class Calibration(
+    NetworkGraph fused, InputNode input, float[] images, int bits, IReadOnlyDictionary<string, double> trained)
 {
     /// <summary>Images that a layer's grid is chosen with.</summary>
     private const int TrialImages = 64;
@@ -135,7 +142,7 @@ internal sealed class Calibration(NetworkGraph fused, InputNode input, float[] i
 
         // What the sums should give: the float32 network's outputs, less what the residual adds here.
         float[] exact = FloatLayers.Finish(
-            layer, FloatLayers.Run(layer, fused[layer.Inputs[0]].Shape, x.Exact, layer is AdderNode), residual?.Exact);
+            layer, FloatLayers.Run(layer, fused[layer.Inputs[0]].Shape, Seen(layer, x.Exact), layer is AdderNode), residual?.Exact);
         float[] added = residual?.Values ?? [];
         float[] wanted = residual is null ? exact : [.. exact.Zip(added, (e, r) => e - r)];
         LineFit[] fits = LineFit.OfChannels(sums, wanted, shape.Channels, shape.Pixels);
@@ -168,6 +175,18 @@ internal sealed class Calibration(NetworkGraph fused, InputNode input, float[] i
         int[] codes = Codes(sums, residual, epilogue, grid, shape);
         Signal signal = new(layer.Name, shape, grid, exact, codes, rule);
         return Compare(layer.Name, signal, signal.Values);
+    }
+
+    /// <summary>What a layer of the float32 network reads: on its grid where it was trained so.</summary>
+    private float[] Seen(LayerNode layer, float[] x)
+    {
+        if (layer is not AdderNode || !trained.TryGetValue(layer.Name, out double largest))
+        {
+            return x;
+        }
+
+        Grid grid = AdderNet.Graph.Grid.To(largest, bits);
+        return Array.ConvertAll(x, v => (float)grid.Value(grid.Code(v)));
     }
 
     private void Report(LayerNode layer, Signal x, TensorData integers, double error)
@@ -320,8 +339,8 @@ internal sealed class Calibration(NetworkGraph fused, InputNode input, float[] i
 
         bool onlyCompared = readers.All(reader => reader is { Node: AdderNode, IsResidual: false });
         return onlyCompared || (bits == OrdinaryBits && readers.Any(reader => reader.Node is AdderNode && !reader.IsResidual))
-            ? GridSearch.Find(Trials(layer.Name, exact, values, shape), values, bits)
-            : (AdderNet.Graph.Grid.To(Math.Max(high, 1e-6), OrdinaryBits), "max");
+            ? Search(layer.Name, exact, values, shape)
+            : (AdderNet.Graph.Grid.To(high > 1e-6 ? high : 1, OrdinaryBits), "max"); // Where every ReLU is shut, any grid will do.
     }
 
     /// <summary>Adds codes on the grid of the adder layers that read a value, where it has to be another than the value's own.</summary>
@@ -333,11 +352,11 @@ internal sealed class Calibration(NetworkGraph fused, InputNode input, float[] i
             return signal;
         }
 
-        (Grid wanted, string rule) = GridSearch.Find(Trials(name, signal.Exact, values, signal.Shape), values, bits);
+        (Grid wanted, string rule) = Search(name, signal.Exact, values, signal.Shape);
 
         // A factor of so many bits that 16-bit lanes hold the products, and the grid that is exactly this factor away.
         double ratio = signal.Grid.Step / wanted.Step;
-        int shift = Math.Clamp(7 - (int)Math.Floor(Math.Log2(ratio)), 1, 15), multiplier = (int)Math.Round(Math.ScaleB(ratio, shift));
+        int shift = Math.Clamp(7 - (int)Math.Floor(Math.Log2(ratio)), 1, 15), multiplier = Math.Max(1, (int)Math.Round(Math.ScaleB(ratio, shift)));
         Grid grid = new(Math.ScaleB(signal.Grid.Step, shift) / multiplier, bits);
         RequantizeNode node = new()
         {
@@ -354,12 +373,23 @@ internal sealed class Calibration(NetworkGraph fused, InputNode input, float[] i
         return signal with { Compared = new Signal(node.Name, signal.Shape, grid, signal.Exact, codes, rule) };
     }
 
+    /// <summary>The grid on which adder layers compare a value: the one they were trained on, or the best for them.</summary>
+    private (Grid Grid, string Rule) Search(string name, float[] exact, float[] values, FeatureShape shape)
+    {
+        double[] largest = [.. Comparing(name).Select(reader => trained.GetValueOrDefault(reader.Node!.Name)).Where(range => range > 0)];
+        return largest.Length > 0
+            ? (AdderNet.Graph.Grid.To(largest.Max(), bits), "training")
+            : GridSearch.Find(Trials(name, exact, values, shape), values, bits);
+    }
+
+    private IEnumerable<Reader> Comparing(string name) => Readers(name).Where(reader => reader is { Node: AdderNode, IsResidual: false });
+
     /// <summary>What the adder layers that read a value make of it, for some images.</summary>
     private List<GridSearch.Trial> Trials(string name, float[] exact, float[] values, FeatureShape shape)
     {
         int some = Math.Min(count, TrialImages) * shape.Count;
         List<GridSearch.Trial> trials = [];
-        foreach (Reader reader in Readers(name).Where(r => r.Node is AdderNode && !r.IsResidual))
+        foreach (Reader reader in Comparing(name))
         {
             float[] x = values[..some], y = exact[..some];
             FeatureShape at = shape;

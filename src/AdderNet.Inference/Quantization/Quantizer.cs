@@ -19,10 +19,13 @@ public static class Quantizer
     /// ReLU gives, BatchNorm, ReLU, sums of two, max-pooling and global average pooling.</param>
     /// <param name="images">Images of the kind that it is made for, [N, C, H, W], prepared as for the float network; some hundred.</param>
     /// <param name="bits">Bits of adder layers' inputs and filters, 4 to 8. What is only added or multiplied keeps 8.</param>
+    /// <param name="trained">Where adder layers were trained with inputs and filters rounded to a grid: the largest value of each layer's grid, by
+    /// its name. It is kept, and what the layer gives with rounded inputs is what the integers are fitted to.</param>
     /// <returns>The network and how its layers came out.</returns>
     /// <exception cref="InferenceException">There are no images, bits are not 4 to 8, or the network has a node that cannot be quantized or no
     /// adder layer.</exception>
-    public static QuantizedNetwork Quantize(NetworkGraph graph, float[] images, int bits = MostBits)
+    public static QuantizedNetwork Quantize(
+        NetworkGraph graph, float[] images, int bits = MostBits, IReadOnlyDictionary<string, double>? trained = null)
     {
         ArgumentNullException.ThrowIfNull(graph);
         ArgumentNullException.ThrowIfNull(images);
@@ -45,7 +48,7 @@ public static class Quantizer
         }
 
         Check(fused);
-        return new Calibration(fused, input, images, bits).Run();
+        return new Calibration(fused, input, images, bits, trained ?? new Dictionary<string, double>()).Run();
     }
 
     private static void Check(NetworkGraph fused)

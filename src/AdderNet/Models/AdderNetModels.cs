@@ -74,8 +74,9 @@ public static class AdderNetModels
     /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="name">A name from <see cref="All"/>.</param>
-    /// <param name="kind">What the inner layers are; null for adder layers or convolutions, as the file's names say. Binary layers' weights
-    /// have the names and shapes of convolutions', so binary networks have to be asked for.</param>
+    /// <param name="kind">What the inner layers are; null for adder layers and convolutions, as the file's names say of each. Binary layers'
+    /// weights have the names and shapes of convolutions', so binary layers have to be asked for; what has adder filters is an adder layer there,
+    /// too.</param>
     /// <param name="note">Is told in sentences what the user should know: what was taken where the file holds several models, what was passed
     /// over, what was given another shape.</param>
     /// <returns>The model in evaluation mode.</returns>
@@ -99,7 +100,8 @@ public static class AdderNetModels
 
         var tensors = file.Tensors;
         LayerKind named = tensors.Keys.Any(key => key.EndsWith(".adder", StringComparison.Ordinal)) ? LayerKind.Adder : LayerKind.Conv;
-        var model = Create(name, kind ?? named, Size("fc.weight", 0, info.Classes), Size("conv1.weight", 1, info.InputChannels));
+        LayerFactory layers = kind is LayerKind.Adder or LayerKind.Conv ? LayerFactory.Inner(kind.Value) : LayerFactory.Of(tensors, kind ?? named);
+        var model = Create(name, layers, Size("fc", 0, info.Classes), Size("conv1", 1, info.InputChannels));
         try
         {
             StateDict.LoadInto(model, file, path, note);
@@ -114,8 +116,9 @@ public static class AdderNetModels
         return model;
 
         // A size that no model can have is left to LoadInto, whose list says what is wrong.
-        int Size(string key, int dimension, int usual) =>
-            tensors.TryGetValue(key, out TensorData? tensor) && tensor.Shape.Length > dimension && tensor.Shape[dimension] is > 0 and <= 100_000
+        int Size(string layer, int dimension, int usual) =>
+            (tensors.GetValueOrDefault($"{layer}.weight") ?? tensors.GetValueOrDefault($"{layer}.adder")) is { } tensor
+            && tensor.Shape.Length > dimension && tensor.Shape[dimension] is > 0 and <= 100_000
                 ? (int)tensor.Shape[dimension]
                 : usual;
     }

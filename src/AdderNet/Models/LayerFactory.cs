@@ -1,3 +1,4 @@
+using AdderNet.Checkpoints;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -37,6 +38,20 @@ public sealed class LayerFactory
     /// <param name="kind">The kind of all inner layers.</param>
     /// <param name="gradient">The gradient that adder filters get.</param>
     public static LayerFactory Inner(LayerKind kind, WeightGradient gradient = WeightGradient.FullPrecision) => Inner(_ => kind, gradient);
+
+    /// <summary>
+    /// The layers whose weights a state_dict has, each by the name of its key: adder layers and convolutions may be mixed in any way.
+    /// </summary>
+    /// <param name="weights">The state_dict.</param>
+    /// <param name="kind">What inner layers are that have no adder filters: binary layers' weights are named as convolutions' are, and a layer
+    /// without weights is missed by the name that this kind gives them.</param>
+    /// <param name="gradient">The gradient that adder filters get.</param>
+    internal static LayerFactory Of(
+        IReadOnlyDictionary<string, TensorData> weights, LayerKind kind, WeightGradient gradient = WeightGradient.FullPrecision) => new(
+            slot => weights.ContainsKey($"{slot.Name}.adder") ? LayerKind.Adder
+                : slot.Position != LayerPosition.Inner || (kind == LayerKind.Adder && weights.ContainsKey($"{slot.Name}.weight")) ? LayerKind.Conv
+                : kind,
+            gradient);
 
     /// <summary>The layer of a slot, with fresh parameters.</summary>
     /// <param name="slot">Its place and sizes.</param>
