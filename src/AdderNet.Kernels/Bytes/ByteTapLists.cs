@@ -41,6 +41,9 @@ internal sealed class ByteTapLists
     private readonly int large, small, top;
     private readonly List<ByteTap> taps = [];
     private readonly List<BytePiece> pieces = [];
+    private (int Offset, int Code)[] sorted;
+    private int[] sums, members;
+    private long[] groups;
 
     public ByteTapLists(AdderShape shape, ReadOnlySpan<byte> codes, int bits, ByteTiling tiling)
     {
@@ -55,7 +58,12 @@ internal sealed class ByteTapLists
         FilterSpills = Pinned<byte>(shape.O + 1);
         int[] totals = new int[shape.O + 1];
 
-        List<(int Offset, int Code)> left = [];
+        // What is collected for one filter after the other; reused, since a network has thousands and loading waits for this.
+        (int Offset, int Code)[] left = new (int, int)[ChunkChannels * shape.KernelH * shape.KernelW];
+        sorted = new (int, int)[left.Length];
+        sums = new int[left.Length + 1];
+        groups = new long[left.Length];
+        members = new int[left.Length];
         int at = 0;
         for (int group = 0; group < shape.Groups; group++)
         {
@@ -63,18 +71,18 @@ internal sealed class ByteTapLists
             {
                 for (int o = group * filters; o < (group + 1) * filters; o++)
                 {
-                    Collect(o, chunk, codes);
+                    int count = Collect(o, chunk, codes);
                     ListStarts[at++] = pieces.Count;
-                    AddPieces(left, chunk == 0, ref totals[o], ref FilterSpills[o]);
+                    AddPieces(left.AsSpan(0, count), chunk == 0, ref totals[o], ref FilterSpills[o]);
                 }
             }
         }
 
         for (int chunk = 0; chunk < Chunks; chunk++)
         {
-            Collect(0, chunk, []);
+            int count = Collect(0, chunk, []);
             ListStarts[at++] = pieces.Count;
-            AddPieces(left, chunk == 0, ref totals[shape.O], ref FilterSpills[shape.O]);
+            AddPieces(left.AsSpan(0, count), chunk == 0, ref totals[shape.O], ref FilterSpills[shape.O]);
         }
 
         ListStarts[at] = pieces.Count;
@@ -84,11 +92,12 @@ internal sealed class ByteTapLists
         pieces.CopyTo(Pieces);
         taps.Clear();
         pieces.Clear();
+        (sorted, sums, groups, members) = ([], [], [], []);
 
         // A filter's taps of one chunk; without codes those of the box, which takes every input as it is.
-        void Collect(int o, int chunk, ReadOnlySpan<byte> codes)
+        int Collect(int o, int chunk, ReadOnlySpan<byte> codes)
         {
-            left.Clear();
+            int count = 0;
             for (int c = chunk * ChunkChannels; c < Math.Min(shape.GroupC, (chunk + 1) * ChunkChannels); c++)
             {
                 for (int i = 0; i < shape.KernelH; i++)
@@ -98,11 +107,13 @@ internal sealed class ByteTapLists
                         int code = codes.IsEmpty ? top : codes[((o * shape.GroupC + c) * shape.KernelH + i) * shape.KernelW + j];
                         if (code > 0)
                         {
-                            left.Add((tiling.TapOffset(c - chunk * ChunkChannels, i, j), code));
+                            left[count++] = (tiling.TapOffset(c - chunk * ChunkChannels, i, j), code);
                         }
                     }
                 }
             }
+
+            return count;
         }
     }
 
@@ -127,30 +138,30 @@ internal sealed class ByteTapLists
     private static T[] Pinned<T>(int length)
         where T : unmanaged => GC.AllocateArray<T>(length, pinned: true);
 
-    private void AddPieces(List<(int Offset, int Code)> left, bool first, ref int total, ref byte spills)
+    private void AddPieces(ReadOnlySpan<(int Offset, int Code)> left, bool first, ref int total, ref byte spills)
     {
         // As few pieces as keep each within 16 bits.
         int parts = 1;
-        while (!Fit(parts))
+        while (!Fit(left, parts))
         {
             parts++;
         }
 
         for (int part = 0; part < parts; part++)
         {
-            List<(int Offset, int Code)> some = Part(part, parts);
-            int weight = some.Sum(t => t.Code);
+            ReadOnlySpan<(int Offset, int Code)> some = Part(left, part, parts);
+            int weight = Weight(some);
             bool spill = total + weight > TotalCapacity;
             total = spill ? weight : total + weight;
             spills |= spill ? (byte)1 : (byte)0;
             AddPiece(some, first && part == 0 ? BytePieceStart.Fresh : spill ? BytePieceStart.Spill : BytePieceStart.Continue);
         }
 
-        bool Fit(int parts)
+        static bool Fit(ReadOnlySpan<(int Offset, int Code)> left, int parts)
         {
             for (int part = 0; part < parts; part++)
             {
-                if (Part(part, parts).Sum(t => t.Code) > TotalCapacity)
+                if (Weight(Part(left, part, parts)) > TotalCapacity)
                 {
                     return false;
                 }
@@ -159,69 +170,126 @@ internal sealed class ByteTapLists
             return true;
         }
 
-        List<(int Offset, int Code)> Part(int part, int parts) =>
-            parts == 1 ? left : left[(int)((long)left.Count * part / parts)..(int)((long)left.Count * (part + 1) / parts)];
+        static ReadOnlySpan<(int Offset, int Code)> Part(ReadOnlySpan<(int Offset, int Code)> left, int part, int parts) =>
+            left[(int)((long)left.Length * part / parts)..(int)((long)left.Length * (part + 1) / parts)];
     }
 
-    private void AddPiece(List<(int Offset, int Code)> some, BytePieceStart start)
+    private static int Weight(ReadOnlySpan<(int Offset, int Code)> taps)
     {
-        int firstTap = taps.Count;
-        List<(int Offset, int Code)> plain = [.. some.Where(t => t.Code == top)], compared = [.. some.Where(t => t.Code < top)];
-
-        // What is left of plain taps when groups are full is compared like the others.
-        int plainGroups = plain.Count / small;
-        compared.AddRange(plain[(plainGroups * small)..]);
-        compared.Sort((a, b) => a.Code.CompareTo(b.Code));
-
-        int largeGroups = large > small ? AddLargeGroups(compared) : 0, rest = compared.Count - largeGroups * large;
-        foreach ((int offset, int code) in compared[(largeGroups * large)..])
+        int weight = 0;
+        foreach ((_, int code) in taps)
         {
-            taps.Add(ByteTap.Of(offset, code));
+            weight += code;
         }
 
+        return weight;
+    }
+
+    private void AddPiece(ReadOnlySpan<(int Offset, int Code)> some, BytePieceStart start)
+    {
+        int firstTap = taps.Count;
+        Sort(some);
+        int plain = some.Length;
+        while (plain > 0 && sorted[plain - 1].Code == top)
+        {
+            plain--;
+        }
+
+        // What is left of plain taps when groups are full is compared like the others.
+        int plainGroups = (some.Length - plain) / small;
+        plain = some.Length - plainGroups * small;
+        int largeGroups = large > small ? AddLargeGroups(sorted.AsSpan(0, plain)) : 0, rest = plain - largeGroups * large;
+        AddTaps(sorted.AsSpan(largeGroups * large, rest));
         for (; rest % small != 0; rest++)
         {
             taps.Add(default);
         }
 
         int smallGroups = rest / small;
-        foreach ((int offset, int code) in plain[..(plainGroups * small)])
-        {
-            taps.Add(ByteTap.Of(offset, code));
-        }
-
+        AddTaps(sorted.AsSpan(plain, plainGroups * small));
         pieces.Add(large > small
             ? new BytePiece(firstTap, (ushort)largeGroups, (ushort)smallGroups, (ushort)plainGroups, start)
             : new BytePiece(firstTap, (ushort)smallGroups, 0, (ushort)plainGroups, start));
     }
 
-    /// <summary>Writes as many large groups of the smallest codes as fit 8 bits each; returns how many.</summary>
-    private int AddLargeGroups(List<(int Offset, int Code)> sorted)
+    /// <summary>Into <c>sorted</c>, the smallest codes first, by counting: codes are bytes.</summary>
+    private void Sort(ReadOnlySpan<(int Offset, int Code)> some)
     {
-        for (int groups = sorted.Count / large; groups > 0; groups--)
+        Span<int> starts = stackalloc int[257];
+        starts.Clear();
+        foreach ((_, int code) in some)
         {
-            // Each group takes one code of every layer of the sorted list, the largest of it where the sum so far is smallest.
-            int[] sums = new int[groups];
-            int[][] members = [.. sums.Select(_ => new int[large])];
+            starts[code + 1]++;
+        }
+
+        for (int code = 1; code < starts.Length; code++)
+        {
+            starts[code] += starts[code - 1];
+        }
+
+        foreach ((int Offset, int Code) tap in some)
+        {
+            sorted[starts[tap.Code]++] = tap;
+        }
+    }
+
+    private void AddTaps(ReadOnlySpan<(int Offset, int Code)> some)
+    {
+        foreach ((int offset, int code) in some)
+        {
+            taps.Add(ByteTap.Of(offset, code));
+        }
+    }
+
+    /// <summary>Writes as many large groups of the smallest codes as fit 8 bits each; returns how many.</summary>
+    private int AddLargeGroups(ReadOnlySpan<(int Offset, int Code)> compared)
+    {
+        for (int i = 0; i < compared.Length; i++)
+        {
+            sums[i + 1] = sums[i] + compared[i].Code;
+        }
+
+        for (int count = compared.Length / large; count > 0; count--)
+        {
+            // No order helps where the codes are more than all groups hold together.
+            if (sums[count * large] > count * Capacity)
+            {
+                continue;
+            }
+
+            // Each group takes one code of every layer of the sorted list, the largest of it where the sum so far is smallest. In a group's
+            // number the upper half is its sum.
+            Span<long> order = groups.AsSpan(0, count);
+            for (int g = 0; g < count; g++)
+            {
+                order[g] = g;
+            }
+
             for (int layer = large - 1; layer >= 0; layer--)
             {
-                int[] order = [.. Enumerable.Range(0, groups).OrderBy(g => sums[g])];
-                for (int k = 0; k < groups; k++)
+                order.Sort();
+                for (int k = 0; k < count; k++)
                 {
-                    int index = layer * groups + groups - 1 - k;
-                    members[order[k]][layer] = index;
-                    sums[order[k]] += sorted[index].Code;
+                    int index = layer * count + count - 1 - k;
+                    members[(int)order[k] * large + layer] = index;
+                    order[k] += (long)compared[index].Code << 32;
                 }
             }
 
-            if (sums.Max() <= Capacity)
+            long most = 0;
+            foreach (long group in order)
             {
-                foreach (int index in members.SelectMany(m => m))
+                most = Math.Max(most, group >> 32);
+            }
+
+            if (most <= Capacity)
+            {
+                foreach (int index in members.AsSpan(0, count * large))
                 {
-                    taps.Add(ByteTap.Of(sorted[index].Offset, sorted[index].Code));
+                    taps.Add(ByteTap.Of(compared[index].Offset, compared[index].Code));
                 }
 
-                return groups;
+                return count;
             }
         }
 
