@@ -1,3 +1,4 @@
+using AdderNet.Export;
 using AdderNet.Graph;
 using AdderNet.Inference;
 using AdderNet.Models;
@@ -8,7 +9,7 @@ namespace AdderNet.Bench;
 /// <summary>Whole ResNet-20: the AdderNet in the engine against the CNN of the same shape in ONNX Runtime, both as people would deploy them.</summary>
 internal static class EngineSuite
 {
-    private static readonly int[] Bits = [8, 7, 6];
+    public static readonly int[] Bits = [8, 7, 6];
 
     /// <summary>The cases for a number of threads.</summary>
     public static IEnumerable<Row> Measure(int threads, TimeSpan time)
@@ -38,9 +39,25 @@ internal static class EngineSuite
 
             yield return Against("CNN float32", "float32", s[3], s[0]);
 
+            if (batch == 1)
+            {
+                yield return Exported(adder, engine, threads, time);
+            }
+
             Row Against(string ours, string peers, double seconds, double peerSeconds) =>
                 new($"resnet20: {ours} in the engine / CNN {peers} in ONNX Runtime", $"batch {batch}", threads, seconds, peerSeconds, "s");
         }
+    }
+
+    /// <summary>What the exported file of an AdderNet costs where only ONNX's standard operators are.</summary>
+    private static Row Exported(NetworkGraph adder, Engine engine, int threads, TimeSpan time)
+    {
+        using MemoryStream file = new();
+        OnnxFile.Save(adder, file);
+        float[] images = Images(adder, 1), scores = new float[engine.OutputLength];
+        using OnnxPeer exported = new(file.ToArray(), threads, images, [1, .. adder.Inputs[0].Shape.Sizes]);
+        double[] s = Interleaved.Medians(time, 9, exported.Run, () => engine.Run(images, scores));
+        return new Row("resnet20: adder exported as ONNX, in ONNX Runtime / in the engine", "batch 1", threads, s[0], s[1], "s");
     }
 
     /// <summary>An AdderNet's inference on some images.</summary>
@@ -53,10 +70,11 @@ internal static class EngineSuite
     }
 
     /// <summary>The official code's ResNet-20, trained on MNIST.</summary>
-    private static NetworkGraph Trained()
+    /// <param name="metadata">What the graph says of itself.</param>
+    public static NetworkGraph Trained(NetworkMetadata? metadata = null)
     {
         using nn.Module<Tensor, Tensor> model = AdderNetModels.Load(LayerFilters.TrainedPath, "resnet20");
-        return model.ToGraph(new FeatureShape((int)model.state_dict()["conv1.weight"].shape[1], 32, 32));
+        return model.ToGraph(new FeatureShape((int)model.state_dict()["conv1.weight"].shape[1], 32, 32), metadata);
     }
 
     private static NetworkGraph Cnn(FeatureShape input)
@@ -66,7 +84,8 @@ internal static class EngineSuite
         return model.ToGraph(input);
     }
 
-    private static float[] Images(NetworkGraph graph, int batch)
+    /// <summary>Images of noise.</summary>
+    public static float[] Images(NetworkGraph graph, int batch)
     {
         Random random = new(1);
         return [.. Enumerable.Range(0, batch * graph.Inputs[0].Shape.Count).Select(_ => random.NextSingle() * 4 - 2)];

@@ -29,6 +29,7 @@ internal static class OnnxNetwork
             {
                 InputNode => quantized ? (onnx.Node("QuantizeLinear", [node.Name, step, middle]), middle) : (node.Name, ""),
                 ConvolutionNode convolution => quantized ? QuantizedConvolution(convolution, x) : (FloatConvolution(convolution, x), ""),
+                MaxPoolNode pool => (onnx.Node("MaxPool", [x[0].Value], Attributes(pool.Window)), x[0].Zero),
                 GlobalAveragePoolNode => quantized
                     ? (onnx.Node("QLinearGlobalAveragePool", [x[0].Value, step, x[0].Zero, step, x[0].Zero], [("channels_last", 0L)], Microsoft), x[0].Zero)
                     : (onnx.Node("GlobalAveragePool", [x[0].Value]), ""),
@@ -77,16 +78,13 @@ internal static class OnnxNetwork
         }
     }
 
-    private static (string, object)[] Attributes(ConvolutionNode layer)
-    {
-        WindowGeometry w = layer.Window;
-        return
-        [
-            ("kernel_shape", new long[] { w.KernelH, w.KernelW }), ("strides", new long[] { w.StrideH, w.StrideW }),
-            ("pads", new long[] { w.PaddingH, w.PaddingW, w.PaddingH, w.PaddingW }), ("dilations", new long[] { w.DilationH, w.DilationW }),
-            ("group", (long)layer.Groups),
-        ];
-    }
+    private static (string, object)[] Attributes(ConvolutionNode layer) => [.. Attributes(layer.Window), ("group", (long)layer.Groups)];
+
+    private static (string, object)[] Attributes(WindowGeometry w) =>
+    [
+        ("kernel_shape", new long[] { w.KernelH, w.KernelW }), ("strides", new long[] { w.StrideH, w.StrideW }),
+        ("pads", new long[] { w.PaddingH, w.PaddingW, w.PaddingH, w.PaddingW }), ("dilations", new long[] { w.DilationH, w.DilationW }),
+    ];
 
     private static (float[] Weights, float[] Bias) Folded(ConvolutionNode layer)
     {

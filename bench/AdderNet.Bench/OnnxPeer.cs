@@ -39,6 +39,13 @@ internal sealed class OnnxPeer : IDisposable
     /// <summary>Runs the model once.</summary>
     public void Run() => session.RunWithBinding(run, binding);
 
+    /// <summary>What it gave the last time.</summary>
+    public float[] Scores()
+    {
+        using IDisposableReadOnlyCollection<OrtValue> outputs = binding.GetOutputValues();
+        return outputs[0].GetTensorDataAsSpan<float>().ToArray();
+    }
+
     public void Dispose()
     {
         binding.Dispose();

@@ -1,13 +1,20 @@
 using System.Text.Json;
 using AdderNet;
 using AdderNet.Bench;
+using AdderNet.Checkpoints;
+using AdderNet.Data;
+using AdderNet.Graph;
+using AdderNet.Inference;
 using AdderNet.Kernels;
+using AdderNet.Training;
 using Spectre.Console;
 using TorchSharp;
 
 const string Usage = """
     Usage: bench [layers|training|models|engine|quantized|peak|official ...] [--peer libtorch|ort] [--threads 2,1]
            [--seconds S] [--batch N] [--json FILE]
+           bench ship [--run RUN] [--cnn RUN] [--model NAME --data NAME] [--data-dir DIR] [--threads N] [--seconds S] [--readme]
+           bench deployed
 
       layers     layer forward against libtorch's Conv2d, or with --peer ort against ONNX Runtime's float32 Conv, over the layers of
                  ResNet-20, VGG-small and ResNet-18
@@ -17,6 +24,11 @@ const string Usage = """
       quantized  layer forward on bytes of 8, 7 and 6 bits against ONNX Runtime's QLinearConv, and against its float32 Conv
       peak       kernels against a register-only loop of the same instructions
       official   ResNet-20 against the official algorithm in PyTorch, time and peak memory (slow)
+
+      ship       accuracy, milliseconds and file of a trained network in float32, 8, 7 and 6 bits, and of its CNN in ONNX Runtime: of the runs of
+                 `addernet train` and `addernet train --layers cnn`, of others, or of files of weights with --model and --data;
+                 --readme writes the README's section
+      deployed   time and memory of addernet-infer with ResNet-20, from start to end (after ./native)
 
     Without a name: all but official. S is the time for one layer (default 1.5), N the batch of `official` (default 64).
     """;
@@ -34,7 +46,15 @@ if (args is ["official-ours", var t, var b])
     return 0;
 }
 
-for (int i = 0; i < args.Length; i++)
+if (args is ["deployed"])
+{
+    return DeployedSuite.Run();
+}
+
+bool ship = args is ["ship", ..], readme = false;
+string run = "runs/lenet5-bn-mnist";
+string? cnn = null, model = null, data = null, dataDir = null;
+for (int i = ship ? 1 : 0; i < args.Length; i++)
 {
     string? value = i + 1 < args.Length ? args[i + 1] : null;
     switch (args[i], value)
@@ -46,8 +66,35 @@ for (int i = 0; i < args.Length; i++)
         case ("--seconds", not null) when double.TryParse(value, out seconds) && seconds > 0: i++; break;
         case ("--batch", not null) when int.TryParse(value, out officialBatch) && officialBatch > 0: i++; break;
         case ("--json", not null): json = value; i++; break;
+        case ("--run", not null) when ship: run = value; i++; break;
+        case ("--cnn", not null) when ship: cnn = value; i++; break;
+        case ("--model", not null) when ship: model = value; i++; break;
+        case ("--data", not null) when ship: data = value; i++; break;
+        case ("--data-dir", not null) when ship: dataDir = value; i++; break;
+        case ("--readme", _) when ship: readme = true; break;
         case ("--help" or "-h", _): Console.WriteLine(Usage); return 0;
         default: Console.Error.WriteLine($"'{args[i]}' is not something bench takes here.\n{Usage}"); return 2;
+    }
+}
+
+if (ship)
+{
+    if ((model is null) != (data is null))
+    {
+        Console.Error.WriteLine("--model and --data say together what a file of weights is.");
+        return 2;
+    }
+
+    try
+    {
+        TorchThreads.Use(threadCounts[^1]);
+        ShipSuite.Run(run, cnn, model, data, dataDir, threadCounts[^1], TimeSpan.FromSeconds(6 * seconds), readme);
+        return 0;
+    }
+    catch (Exception e) when (e is TrainingException or DataException or CheckpointException or InferenceException or GraphException)
+    {
+        Console.Error.WriteLine($"Error: {e.Message}");
+        return 1;
     }
 }
 
