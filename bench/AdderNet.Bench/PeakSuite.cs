@@ -31,11 +31,20 @@ internal static unsafe class PeakSuite
         yield return Measure($"{Forward}, planes with lists kept, {kind}", c, taps.ShareLeft, threads, time, () => AdderKernel.Forward(s, x, taps, y), Loop(gradient: false));
     }
 
-    public static Row MeasureInputGradient(LayerCase c, int threads, TimeSpan time)
+    /// <summary>Every kernel of the input gradient at this machine's width.</summary>
+    public static IEnumerable<Row> MeasureInputGradient(LayerCase c, int threads, TimeSpan time)
     {
         AdderShape s = c.Shape;
-        float[] x = Random(s.XLength), f = Random(s.FiltersLength), g = Random(s.YLength), gradX = new float[s.XLength];
-        return Measure(InputGradient, c, 1, threads, time, () => AdderKernel.InputGradient(s, x, f, g, gradX), Loop(gradient: true));
+        var (f, _) = LayerFilters.Of(c);
+        float[] x = LayerFilters.Inputs(c), g = Random(s.YLength), gradX = new float[s.XLength];
+        foreach (string name in KernelChoice.Names)
+        {
+            var (width, kernel) = KernelChoice.Parse(name);
+            if (width == VectorWidths.Best)
+            {
+                yield return Measure($"{InputGradient}, {name}", c, 1, threads, time, () => AdderKernel.InputGradient(s, x, f, g, gradX, width, kernel), Loop(gradient: true));
+            }
+        }
     }
 
     private static Row Measure(string suite, LayerCase c, double left, int threads, TimeSpan time, Action kernel, (Action<nint> Run, double Terms) loop)

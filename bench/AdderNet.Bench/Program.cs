@@ -123,7 +123,7 @@ foreach (int threads in threadCounts)
             "engine" => EngineSuite.Measure(threads, time * 6),
             "quantized" => LayerShapes.All.SelectMany(c => ByteSuite.Measure(c, threads, time)),
             "peak" => LayerShapes.All.Where(c => c.C * c.Kernel * c.Kernel >= 144)
-                .SelectMany(c => (Row[])[.. PeakSuite.MeasureForward(c, threads, time), PeakSuite.MeasureInputGradient(c, threads, time)]),
+                .SelectMany(c => (Row[])[.. PeakSuite.MeasureForward(c, threads, time), .. PeakSuite.MeasureInputGradient(c, threads, time)]),
             _ => OfficialSuite.Measure(threads, officialBatch),
         });
     }

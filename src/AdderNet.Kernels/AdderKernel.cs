@@ -92,14 +92,19 @@ public static class AdderKernel
 
     /// <summary>The input gradient in vectors of a given width rather than the processor's best.</summary>
     internal static unsafe void InputGradient(
-        AdderShape shape, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, ReadOnlySpan<float> gradY, Span<float> gradX, VectorWidth? width)
+        AdderShape shape, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, ReadOnlySpan<float> gradY, Span<float> gradX, VectorWidth? width,
+        ForwardKernels? kernel = null)
     {
         Check(shape, x.Length, filters.Length, gradY.Length);
         Length(gradX.Length, shape.XLength, nameof(gradX));
         using Scratch.Lease lease = Scratch.Rent();
         fixed (float* px = x, pf = filters, pg = gradY, pd = gradX)
         {
-            InputGradientKernel.Run(shape, width ?? VectorWidths.For(shape.GroupC), px, pf, pg, pd);
+            if ((kernel ?? KernelChoice.InputGradient(shape)) != ForwardKernels.Planes || !PlaneGradientKernel.Serves(shape)
+                || !PlaneGradientKernel.TryRun(shape, width ?? VectorWidths.Best, px, pf, pg, pd))
+            {
+                InputGradientKernel.Run(shape, width ?? VectorWidths.For(shape.GroupC), px, pf, pg, pd);
+            }
         }
     }
 

@@ -19,6 +19,13 @@ internal static class Layers
         AdderKernel.Forward(shape, x, filters, y, width, kind);
     }
 
+    /// <summary>The input gradient by a kernel of that list.</summary>
+    public static void InputGradient(string kernel, AdderShape shape, float[] x, float[] filters, float[] gradY, float[] gradX)
+    {
+        var (width, kind) = KernelChoice.Parse(kernel);
+        AdderKernel.InputGradient(shape, x, filters, gradY, gradX, width, kind);
+    }
+
     /// <summary>Layers of any kernel, stride, padding, dilation and groups, odd sizes among them; small, so that the plain loops are quick.</summary>
     public static Gen<AdderShape> Shapes { get; } =
         from groups in Pick(1, 1, 1, 1, 2, 3, 8)

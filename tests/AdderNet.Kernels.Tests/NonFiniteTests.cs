@@ -24,10 +24,9 @@ public class NonFiniteTests
     }
 
     [Theory]
-    [MemberData(nameof(Layers.Widths), MemberType = typeof(Layers))]
-    public void Special_values_spread_through_the_input_gradient_as_in_the_formula(string width)
+    [MemberData(nameof(Layers.ForwardKernels), MemberType = typeof(Layers))]
+    public void Special_values_spread_through_the_input_gradient_as_in_the_formula(string kernel)
     {
-        VectorWidth w = Enum.Parse<VectorWidth>(width);
         Gen.Select(Layers.Shapes, Gen.Int).Sample(
             (shape, seed) =>
             {
@@ -36,7 +35,7 @@ public class NonFiniteTests
                 ScalarReference.InputGradient(shape, x, filters, gradY, expected);
                 ScalarReference.InputGradient(
                     shape, new float[shape.XLength], [.. filters.Select(_ => 1f)], [.. gradY.Select(MathF.Abs)], magnitudes);
-                AdderKernel.InputGradient(shape, x, filters, gradY, actual, w);
+                Layers.InputGradient(kernel, shape, x, filters, gradY, actual);
                 Layers.Close(expected, actual, magnitudes, 1e-5, shape);
             },
             iter: 150);

@@ -130,7 +130,7 @@ public sealed class ThreadTests : IDisposable
             // The same task shapes in a small and a large batch: scratch must be the same once all threads have worked.
             for (int i = 0; i < 20; i++)
             {
-                Step(shape with { N = 10 });
+                Step(shape with { N = 12 });
             }
 
             (growth, managed, total) = (Scratch.TotalBytes, GC.GetAllocatedBytesForCurrentThread(), GC.GetTotalAllocatedBytes(true));

@@ -169,7 +169,7 @@ internal unsafe struct PlaneForwardJob
         }
 
         Ones = carver.Take<float>(16);
-        Window = carver.Take<Tap>((long)shape.KernelH * shape.KernelW);
+        Window = carver.Take<Tap>(Tiling.Taps);
     }
 
     public readonly void Describe()

@@ -22,7 +22,7 @@ internal unsafe ref struct PlaneForwardTask<TOps, TVec>
         parts = Window.Ceiling(vectors, PlaneTiling.MaxVectors);
     }
 
-    private static int Tile => PlaneTiling.MaxVectors * TOps.Lanes;
+    public static int Tile => PlaneTiling.MaxVectors * TOps.Lanes;
 
     public void Run()
     {
@@ -73,12 +73,12 @@ internal unsafe ref struct PlaneForwardTask<TOps, TVec>
         }
     }
 
-    private readonly int FirstChannel(int block) => group * job->Shape.GroupC + block * job->Tiling.BlockChannels;
+    public readonly int FirstChannel(int block) => group * job->Shape.GroupC + block * job->Tiling.BlockChannels;
 
-    private readonly int Channels(int block) => Math.Min(job->Tiling.BlockChannels, job->Shape.GroupC - block * job->Tiling.BlockChannels);
+    public readonly int Channels(int block) => Math.Min(job->Tiling.BlockChannels, job->Shape.GroupC - block * job->Tiling.BlockChannels);
 
     /// <summary>A block's channels as planes, from <paramref name="channel"/> on.</summary>
-    private readonly Planes Input(int block, out int channel)
+    public readonly Planes Input(int block, out int channel)
     {
         channel = FirstChannel(block);
         if (job->ChannelsLast == null)
@@ -107,14 +107,16 @@ internal unsafe ref struct PlaneForwardTask<TOps, TVec>
         return new((nint)(start - place.FirstRow * cols - place.FirstCol - place.Image * image), image, plane, cols, (nint)start, (nint)(start + length));
     }
 
-    private readonly void Fill(in Planes from, int channel, int channels, float* patch) =>
+    public readonly void Fill(in Planes from, int channel, int channels, float* patch) =>
         PlanePatch<TOps, TVec>.Fill(job->Shape, job->Tiling, place, from, channel, channels, buffers.Columns, patch);
 
-    private readonly int FirstVector(int part) => (int)((long)vectors * part / parts);
+    public readonly int FirstVector(int part) => (int)((long)vectors * part / parts);
 
-    private readonly int Vectors(int part) => FirstVector(part + 1) - FirstVector(part);
+    public readonly int Vectors(int part) => FirstVector(part + 1) - FirstVector(part);
 
-    private readonly float* Sums(int part) => buffers.Sums + (job->Tiling.Blocks == 1 ? 0 : (nint)part * filters * Tile);
+    public readonly int Parts => parts;
+
+    public readonly float* Sums(int part) => buffers.Sums + (job->Tiling.Blocks == 1 ? 0 : (nint)part * filters * Tile);
 
     /// <summary>A block's part of the sums of all filters.</summary>
     private readonly void Sum(int block, int part)
@@ -146,7 +148,7 @@ internal unsafe ref struct PlaneForwardTask<TOps, TVec>
     }
 
     /// <summary>Brings outputs of some filters to their places where those are channels-last.</summary>
-    private readonly void WriteChannelsLast(float* outputs, int filter, int count, int runs)
+    public readonly void WriteChannelsLast(float* outputs, int filter, int count, int runs)
     {
         if (job->ChannelsLast == null)
         {
@@ -160,16 +162,16 @@ internal unsafe ref struct PlaneForwardTask<TOps, TVec>
         }
     }
 
-    private readonly float* WindowSums(int part) => buffers.WindowSums + FirstVector(part) * TOps.Lanes;
+    public readonly float* WindowSums(int part) => buffers.WindowSums + FirstVector(part) * TOps.Lanes;
 
-    private readonly void ClearSide() =>
+    public readonly void ClearSide() =>
         new Span<float>(buffers.SideSums, place.Images * (place.EndRow - place.FirstRow) * (place.EndCol - place.FirstCol)).Clear();
 
-    private readonly Planes SidePlane() =>
+    public readonly Planes SidePlane() =>
         PartOfPlanes(buffers.SideSums, 0, (nint)place.Images * (place.EndRow - place.FirstRow) * (place.EndCol - place.FirstCol));
 
     /// <summary>Sums a plane over each output pixel's window.</summary>
-    private readonly void SumWindows(in Planes plane, float* to)
+    public readonly void SumWindows(in Planes plane, float* to)
     {
         Fill(plane, 0, 1, buffers.SidePatch);
         for (int part = 0; part < parts; part++)
@@ -261,7 +263,7 @@ internal unsafe ref struct PlaneForwardTask<TOps, TVec>
     }
 
     /// <summary>Finds where a part's lanes belong in the output; returns the number of runs.</summary>
-    private readonly int FindRuns(int part)
+    public readonly int FindRuns(int part)
     {
         ref readonly PlaneTiling tiling = ref job->Tiling;
         ref readonly AdderShapeNumbers s = ref job->Shape;

@@ -33,11 +33,32 @@ internal readonly struct PlaneTilePlace
     }
 }
 
-/// <summary>A shape without its object, for use on any thread.</summary>
-internal readonly struct AdderShapeNumbers(AdderShape s)
+/// <summary>A shape without its object: for use on any thread, and changed without allocating.</summary>
+internal readonly record struct AdderShapeNumbers(
+    int N, int C, int H, int W, int O, int OutH, int OutW, int KernelH, int KernelW, int StrideH, int StrideW, int PaddingH, int PaddingW,
+    int DilationH, int DilationW, int GroupC, int GroupO)
 {
-    public readonly int N = s.N, C = s.C, H = s.H, W = s.W, O = s.O, OutH = s.OutH, OutW = s.OutW, PaddingH = s.PaddingH, PaddingW = s.PaddingW,
-        GroupC = s.GroupC, GroupO = s.GroupO, FilterLength = s.GroupC * s.KernelH * s.KernelW;
+    public AdderShapeNumbers(AdderShape s)
+        : this(
+            s.N, s.C, s.H, s.W, s.O, s.OutH, s.OutW, s.KernelH, s.KernelW, s.StrideH, s.StrideW, s.PaddingH, s.PaddingW, s.DilationH, s.DilationW,
+            s.GroupC, s.GroupO)
+    {
+    }
+
+    /// <summary>The layer from the gradient at a layer's output, of stride 1, to that at its input.</summary>
+    public AdderShapeNumbers Turned => this with
+    {
+        C = O,
+        O = C,
+        GroupC = GroupO,
+        GroupO = GroupC,
+        H = OutH,
+        W = OutW,
+        OutH = H,
+        OutW = W,
+        PaddingH = DilationH * (KernelH - 1) - PaddingH,
+        PaddingW = DilationW * (KernelW - 1) - PaddingW,
+    };
 }
 
 /// <summary>Copies channels of a tile's input into its patch: padding, and every shift and phase, in place.</summary>

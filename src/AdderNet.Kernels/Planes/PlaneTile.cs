@@ -13,6 +13,9 @@ internal enum TapForm
 
     /// <summary>|x - w|: the formula itself.</summary>
     Distance,
+
+    /// <summary>x * w.</summary>
+    Product,
 }
 
 internal interface ITapForm
@@ -28,6 +31,11 @@ internal readonly struct MinimumForm : ITapForm
 internal readonly struct InputForm : ITapForm
 {
     public static TapForm Form => TapForm.Input;
+}
+
+internal readonly struct ProductForm : ITapForm
+{
+    public static TapForm Form => TapForm.Product;
 }
 
 internal readonly struct DistanceForm : ITapForm
@@ -126,6 +134,7 @@ internal static unsafe class PlaneTile<TOps, TVec>
         where TForm : struct, ITapForm => TForm.Form switch
         {
             TapForm.Minimum => TOps.Accumulate(sum, TOps.Min(w, TOps.Load(x + vector * TOps.Lanes)), one),
+            TapForm.Product => TOps.MulAdd(w, TOps.Load(x + vector * TOps.Lanes), sum),
             TapForm.Input => TOps.Add(sum, TOps.Load(x + vector * TOps.Lanes)),
             _ => TOps.Add(sum, TOps.Abs(TOps.Sub(TOps.Load(x + vector * TOps.Lanes), w))),
         };

@@ -37,6 +37,11 @@ internal readonly struct PlaneTiling
     public readonly int ImageTiles, ColTiles;
 
     public PlaneTiling(AdderShape s, VectorWidth width)
+        : this(new AdderShapeNumbers(s), width)
+    {
+    }
+
+    public PlaneTiling(in AdderShapeNumbers s, VectorWidth width)
     {
         Lanes = (int)width;
         (KernelH, KernelW, StrideH, StrideW, DilationH, DilationW) = (s.KernelH, s.KernelW, s.StrideH, s.StrideW, s.DilationH, s.DilationW);
@@ -62,7 +67,7 @@ internal readonly struct PlaneTiling
     }
 
     /// <summary>How many images of a batch stand side by side in a tile, its pitch and its rows.</summary>
-    private (int Images, int Pitch, int Rows) Cut(AdderShape s, int batch)
+    private (int Images, int Pitch, int Rows) Cut(in AdderShapeNumbers s, int batch)
     {
         (int Images, int Pitch, int Rows) cut = default;
         double best = double.MaxValue;
@@ -100,7 +105,7 @@ internal readonly struct PlaneTiling
     public int SourceRow(int phase, int row) => row * StrideH + phase * DilationH % StrideH;
 
     /// <summary>Output rows of a tile: as many as its sums have room for, all tiles about as high.</summary>
-    private static int RowsFor(AdderShape s, int pitch)
+    private static int RowsFor(in AdderShapeNumbers s, int pitch)
     {
         long most = Math.Max(1, Math.Min(
             SumsBytes / sizeof(float) / ((long)s.GroupO * pitch),
