@@ -7,7 +7,7 @@ using Spectre.Console;
 
 namespace AdderNet.Bench;
 
-/// <summary><c>addernet-infer</c>, compiled ahead of time, with ResNet-20: the whole of a process that loads it and classifies one image.</summary>
+/// <summary><c>addernet-infer</c>, compiled ahead of time, with ResNet-20: a whole process that loads it and classifies one image.</summary>
 internal static class DeployedSuite
 {
     private const int Rounds = 21;
@@ -33,11 +33,14 @@ internal static class DeployedSuite
             NetworkGraph adder = EngineSuite.Trained(new NetworkMetadata(
                 "resnet20", "mnist", null, new InputPreparation([0.1307f], [0.3081f], CoverHeight: 28, CoverWidth: 28, Pad: 2)));
             List<(string Name, string Path)> files = [Saved("float32", adder)];
-            files.AddRange(EngineSuite.Bits.Select(bits => Saved($"{bits} bits", Quantizer.Quantize(adder, EngineSuite.Images(adder, 64), bits).Graph)));
+            float[] calibration = EngineSuite.Images(adder, 64);
+            files.AddRange(EngineSuite.Bits.Select(bits => Saved($"{bits} bits", Quantizer.Quantize(adder, calibration, bits).Graph)));
             string[][] commands =
             [
                 [program, "--help"],
-                .. from file in files from threads in (string[])["1", "2"] select (string[])[program, file.Path, image, "--threads", threads],
+                .. from file in files
+                   from threads in (string[])["1", "2"]
+                   select (string[])[program, file.Path, image, "--threads", threads],
             ];
             Result[] results = Start(commands);
 
@@ -49,7 +52,8 @@ internal static class DeployedSuite
             {
                 (string name, string path) = files[(i - 1) / 2];
                 table.AddRow(
-                    name, commands[i][^1], $"{new FileInfo(path).Length / 1024.0:F0}", $"{results[i].Milliseconds:F1}", $"{results[i].Megabytes:F1}");
+                    name, commands[i][^1], $"{new FileInfo(path).Length / 1024.0:F0}", $"{results[i].Milliseconds:F1}",
+                    $"{results[i].Megabytes:F1}");
             }
 
             AnsiConsole.Write(table);
@@ -70,8 +74,8 @@ internal static class DeployedSuite
 
     private static Result[] Start(string[][] commands)
     {
-        ProcessStartInfo start = new(
-            "python3", [Path.Combine(AppContext.BaseDirectory, "start.py"), $"{Rounds}", JsonSerializer.Serialize(commands)]) { RedirectStandardOutput = true };
+        string[] arguments = [Path.Combine(AppContext.BaseDirectory, "start.py"), $"{Rounds}", JsonSerializer.Serialize(commands)];
+        ProcessStartInfo start = new("python3", arguments) { RedirectStandardOutput = true };
         using Process process = Process.Start(start)!;
         string output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();

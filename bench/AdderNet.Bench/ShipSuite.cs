@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Runtime.CompilerServices;
+using System.Runtime.InteropServices;
 using AdderNet.Data;
 using AdderNet.Graph;
 using AdderNet.Inference;
@@ -9,7 +10,7 @@ using static TorchSharp.torch;
 
 namespace AdderNet.Bench;
 
-/// <summary>A trained network in every width of the engine, its CNN in ONNX Runtime beside it: accuracy, time and size of the file.</summary>
+/// <summary>A trained network in every width of the engine, its CNN in ONNX Runtime beside it: accuracy, time, size of the file.</summary>
 internal static class ShipSuite
 {
     private const int Many = 256, CalibrationImages = 256;
@@ -29,12 +30,14 @@ internal static class ShipSuite
     /// <param name="threads">Threads of every way.</param>
     /// <param name="time">Time for each batch size.</param>
     /// <param name="readme">Whether to write the README.</param>
-    public static void Run(string run, string? cnn, string? model, string? data, string? dataDir, int threads, TimeSpan time, bool readme)
+    public static void Run(
+        string run, string? cnn, string? model, string? data, string? dataDir, int threads, TimeSpan time, bool readme)
     {
         Trained adder = Load(run, model, data);
         NetworkGraph peer = cnn is null ? Untrained(adder) : Load(cnn, model, data).Graph;
         Dataset test = Datasets.Open(adder.Data, train: false, dataDir);
-        float[] calibration = [.. Planes(Datasets.Open(adder.Data, train: true, dataDir), adder.Preparation, CalibrationImages, shuffle: true).First().Images];
+        Dataset train = Datasets.Open(adder.Data, train: true, dataDir);
+        float[] calibration = Planes(train, adder.Preparation, CalibrationImages, shuffle: true).First().Images;
         int length = adder.Graph.Inputs[0].Shape.Count;
         float[] one = calibration[..length], many = new float[Many * length];
 
@@ -52,15 +55,12 @@ internal static class ShipSuite
             double[] accuracies = Accuracies(ways, test, adder.Preparation, many);
             double[] single = Interleaved.Medians(time, 9, [.. ways.Select(w => w.One)]);
             double[] batch = Interleaved.Medians(time, 9, [.. ways.Select(w => w.Many)]);
-            string command = string.Join(' ', (string[])
-            [
-                "bench/run ship --run", run, .. cnn is null ? Array.Empty<string>() : ["--cnn", cnn], .. model is null ? Array.Empty<string>() : ["--model", model, "--data", data!],
-                "--threads", $"{threads}", .. readme ? ["--readme"] : Array.Empty<string>(),
-            ]);
+            string command = $"bench/run ship --run {run}" + (cnn is null ? "" : $" --cnn {cnn}")
+                + (model is null ? "" : $" --model {model} --data {data}") + $" --threads {threads}" + (readme ? " --readme" : "");
+            string date = DateTime.UtcNow.ToString("d MMMM yyyy", CultureInfo.InvariantCulture);
             ShipTable table = new(
                 AdderNetModels.Find(adder.Model).Title, test.Info.Title, test.Count, threads,
-                string.Create(CultureInfo.InvariantCulture, $"{Processor()}, {DateTime.UtcNow:d MMMM yyyy}, .NET {Environment.Version}, ONNX Runtime {OnnxPeer.Version}"),
-                command,
+                $"{Processor()}, {date}, .NET {Environment.Version}, ONNX Runtime {OnnxPeer.Version}", command,
                 [
                     .. ways.Select((w, i) => new ShipRow(
                         w.Name, w.Scores is null ? null : accuracies[i], 1e3 * single[i], 1e3 * batch[i] / Many, (w.Bytes + 512) / 1024)),
@@ -84,14 +84,16 @@ internal static class ShipSuite
             using MemoryStream file = new();
             graph.Save(file);
             float[] score = new float[engine.OutputLength], scores = new float[Many * engine.OutputLength];
-            return new Way($"AdderNet {width}, our engine", () => engine.Run(one, score), () => engine.Run(many, scores), () => scores, file.Length);
+            return new Way(
+                $"AdderNet {width}, our engine", () => engine.Run(one, score), () => engine.Run(many, scores), () => scores, file.Length);
         }
 
         Way Theirs(string name, Func<NetworkGraph, int, byte[]> write, bool hasScores)
         {
             byte[] file = write(peer, 1);
-            OnnxPeer single = new(file, threads, one, [1, .. peer.Inputs[0].Shape.Sizes]), batch = new(write(peer, Many), threads, many, [Many, .. peer.Inputs[0].Shape.Sizes]);
+            OnnxPeer single = new(file, threads, one, [1, .. peer.Inputs[0].Shape.Sizes]);
             owned.Add(single);
+            OnnxPeer batch = new(write(peer, Many), threads, many, [Many, .. peer.Inputs[0].Shape.Sizes]);
             owned.Add(batch);
             return new Way(name, single.Run, batch.Run, hasScores ? batch.Scores : null, file.Length);
         }
@@ -122,7 +124,8 @@ internal static class ShipSuite
     }
 
     /// <summary>Batches [N, C, H, W]; loaders give channels last.</summary>
-    private static IEnumerable<(float[] Images, long[] Labels)> Planes(Dataset dataset, Augmentation preparation, int batchSize, bool shuffle)
+    private static IEnumerable<(float[] Images, long[] Labels)> Planes(
+        Dataset dataset, Augmentation preparation, int batchSize, bool shuffle)
     {
         using DataLoader loader = new(dataset, preparation, batchSize, shuffle, seed: 1);
         int channels = loader.Channels, pixels = loader.Height * loader.Width;
@@ -158,7 +161,8 @@ internal static class ShipSuite
     private static Trained Of(nn.Module<Tensor, Tensor> module, string model, string data, Augmentation preparation, int channels)
     {
         int size = AdderNetModels.Find(model).InputSize;
-        return new Trained(module.ToGraph(new FeatureShape(channels, size, size), new NetworkMetadata(model, data)), model, data, preparation);
+        NetworkGraph graph = module.ToGraph(new FeatureShape(channels, size, size), new NetworkMetadata(model, data));
+        return new Trained(graph, model, data, preparation);
     }
 
     private static NetworkGraph Untrained(Trained adder)
@@ -171,8 +175,8 @@ internal static class ShipSuite
 
     private static string Processor() =>
         (File.Exists("/proc/cpuinfo") ? File.ReadLines("/proc/cpuinfo") : [])
-            .Where(l => l.StartsWith("model name", StringComparison.Ordinal)).Select(l => l[(l.IndexOf(':', StringComparison.Ordinal) + 1)..].Trim()).FirstOrDefault()
-        ?? $"{System.Runtime.InteropServices.RuntimeInformation.ProcessArchitecture} processor";
+            .Where(l => l.StartsWith("model name", StringComparison.Ordinal)).Select(l => l.Split(':', 2)[1].Trim()).FirstOrDefault()
+        ?? $"{RuntimeInformation.ProcessArchitecture} processor";
 
     private static string Here([CallerFilePath] string path = "") => Path.GetDirectoryName(path)!;
 }

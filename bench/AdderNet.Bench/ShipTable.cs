@@ -29,7 +29,8 @@ internal sealed partial record ShipTable(
     public string ToMarkdown()
     {
         StringBuilder text = new();
-        text.Append(CultureInfo.InvariantCulture, $"{Begin(Network)}\n{Network}, {Images:N0} test images of {Data}, {Threads} thread(s); {Where}; `{Command}`:\n\n");
+        text.Append(CultureInfo.InvariantCulture, $"{Begin(Network)}\n{Network}, {Images:N0} test images of {Data}, ");
+        text.Append(CultureInfo.InvariantCulture, $"{Threads} thread(s); {Where}; `{Command}`:\n\n");
         text.Append("| | accuracy | ms, one image | ms an image, 256 at a time | file, KB |\n|---|---|---|---|---|\n");
         foreach (ShipRow row in Rows)
         {
@@ -56,8 +57,8 @@ internal sealed partial record ShipTable(
         ShipRow[] rows =
         [
             .. Row().Matches(document[from..to]).Select(m => new ShipRow(
-                m.Groups[1].Value, m.Groups[2].Value == NotMeasured ? null : Number(m.Groups[2].Value.TrimEnd('%', ' ')), Number(m.Groups[3].Value),
-                Number(m.Groups[4].Value), (long)Number(m.Groups[5].Value))),
+                m.Groups[1].Value, m.Groups[2].Value == NotMeasured ? null : Number(m.Groups[2].Value.TrimEnd('%', ' ')),
+                Number(m.Groups[3].Value), Number(m.Groups[4].Value), (long)Number(m.Groups[5].Value))),
         ];
         return heading.Success
             ? new ShipTable(
@@ -65,15 +66,19 @@ internal sealed partial record ShipTable(
                 heading.Groups[5].Value, heading.Groups[6].Value, rows)
             : throw new FormatException("The section's first line is not what the bench writes.");
 
-        static double Number(string text) => double.Parse(text, NumberStyles.Float | NumberStyles.AllowThousands, CultureInfo.InvariantCulture);
+        static double Number(string text) =>
+            double.Parse(text, NumberStyles.Float | NumberStyles.AllowThousands, CultureInfo.InvariantCulture);
     }
 
     private static string Begin(string network) => $"<!-- written by bench/run ship: {network} -->";
 
     private static (int From, int To) Find(string document, string network)
     {
-        int from = document.IndexOf(Begin(network), StringComparison.Ordinal), to = document.IndexOf(End, Math.Max(from, 0), StringComparison.Ordinal);
-        return from >= 0 && to > from ? (from, to + End.Length) : throw new FormatException($"There is no section between {Begin(network)} and {End}.");
+        int from = document.IndexOf(Begin(network), StringComparison.Ordinal);
+        int to = from < 0 ? -1 : document.IndexOf(End, from, StringComparison.Ordinal);
+        return to >= 0
+            ? (from, to + End.Length)
+            : throw new FormatException($"There is no section between {Begin(network)} and {End}; put these two lines into it.");
     }
 
     [GeneratedRegex("^(.+), ([0-9,]+) test images of (.+), ([0-9]+) thread\\(s\\); (.+); `(.+)`:$", RegexOptions.Multiline)]

@@ -8,7 +8,8 @@ public class ShipTableTests
 {
     private static readonly string Readme = File.ReadAllText(Path.Combine(AppContext.BaseDirectory, "README.md"));
 
-    public static TheoryData<string> Networks => [.. Regex.Matches(Readme, "<!-- written by bench/run ship: (.+) -->").Select(m => m.Groups[1].Value)];
+    public static TheoryData<string> Networks =>
+        [.. Regex.Matches(Readme, "<!-- written by bench/run ship: (.+) -->").Select(m => m.Groups[1].Value)];
 
     [Theory]
     [MemberData(nameof(Networks))]
@@ -29,7 +30,10 @@ public class ShipTableTests
     {
         string section = Readme[Readme.IndexOf("## Ship it", StringComparison.Ordinal)..];
         section = section[..section.IndexOf("\n## ", StringComparison.Ordinal)];
-        string[] commands = [.. Regex.Matches(section, "^    \\./addernet (.+?)( +#.*)?$", RegexOptions.Multiline).Select(m => m.Groups[1].Value)];
+        string[] commands =
+        [
+            .. Regex.Matches(section, "^    \\./addernet (.+?)( +#.*)?$", RegexOptions.Multiline).Select(m => m.Groups[1].Value),
+        ];
 
         Assert.NotEmpty(commands);
         Assert.All(commands, c => Assert.True(Addernet.Parses(c.Split(' ', StringSplitOptions.RemoveEmptyEntries)), c));

@@ -19,7 +19,8 @@ public sealed class NativeExportTests : IDisposable
         NativeExporter.Export(Network(), engine, folder["made"]);
 
         Assert.Equal(["addernet.h", "libaddernet.so", "model.safetensors"], Names(folder["made"]));
-        Assert.Equal(Network().Nodes.Select(n => n.Name), GraphFile.Load(Path.Combine(folder["made"], "model.safetensors")).Nodes.Select(n => n.Name));
+        NetworkGraph written = GraphFile.Load(Path.Combine(folder["made"], NativeExporter.ModelFile));
+        Assert.Equal(Network().Nodes.Select(n => n.Name), written.Nodes.Select(n => n.Name));
         Assert.Equal("engine", File.ReadAllText(Path.Combine(folder["made"], "libaddernet.so")));
     }
 
@@ -29,7 +30,8 @@ public sealed class NativeExportTests : IDisposable
         string engine = Engine();
         File.WriteAllText(folder["taken"], "mine");
 
-        Assert.Contains(folder["taken"], Assert.Throws<CheckpointException>(() => NativeExporter.Export(Network(), engine, folder["taken"])).Message);
+        CheckpointException error = Assert.Throws<CheckpointException>(() => NativeExporter.Export(Network(), engine, folder["taken"]));
+        Assert.Contains(folder["taken"], error.Message);
         Assert.Equal(["engine", "taken"], Names(Path.GetDirectoryName(folder["taken"])!));
         Assert.Equal("mine", File.ReadAllText(folder["taken"]));
     }

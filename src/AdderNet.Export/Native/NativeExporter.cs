@@ -2,7 +2,7 @@ using AdderNet.Graph;
 
 namespace AdderNet.Export.Native;
 
-/// <summary>A network with the engine compiled ahead of time: a folder that programs in C and what calls C need, and nothing else.</summary>
+/// <summary>A network with the engine compiled ahead of time: a folder with all that programs in C, and what calls C, need.</summary>
 public static class NativeExporter
 {
     /// <summary>The name of the network's file.</summary>
