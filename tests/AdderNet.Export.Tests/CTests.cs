@@ -48,7 +48,8 @@ public class CTests
             float[] image = [.. Enumerable.Range(0, 192).Select(i => pixels[i % 64 * 3 + i / 64] / 255f)], scores = new float[10];
             engine.Run(image, scores);
             Assert.True(scores.Distinct().Count() > 5);
-            IEnumerable<float> printed = Tool.Run(folder.Path, classify, folder.Write("image.ppm", Ppm(8, 8, pixels))).Split('\n')[..5].Select(line =>
+            string[] lines = Tool.Run(folder.Path, classify, folder.Write("image.ppm", Ppm(8, 8, pixels))).Split('\n')[..5];
+            IEnumerable<float> printed = lines.Select(line =>
                 (float)grid.Value(grid.Zero + int.Parse(line.AsSpan(0, 10), NumberStyles.Integer, CultureInfo.InvariantCulture)));
             Assert.Equal(scores.OrderDescending().Take(5), printed);
         }
@@ -83,6 +84,12 @@ public class CTests
         Assert.Contains($"a: adder layer, 8x11x9 to 8x11x9, 3x3 window, stride 1; taps: {100.0 * zeros / 576:F1} % skipped", code);
         Assert.Contains($"step_2_taps[{576 - zeros}]", code);
         Assert.Contains($"step_2_weight[{576 - zeros - tops}]", code);
+
+        CExporter.Export(graph, folder.Path, dense: true);
+        string dense = File.ReadAllText(folder["model.c"]);
+        Assert.Contains("step_2_weight[576]", dense);
+        Assert.DoesNotContain("% skipped", dense);
+        Assert.Matches("of which lists would skip [0-9.]+ %", dense);
     }
 
     [Fact]

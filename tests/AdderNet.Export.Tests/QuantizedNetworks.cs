@@ -6,7 +6,10 @@ namespace AdderNet.Export.Tests;
 /// <summary>Quantized networks with random integers, whose codes spread over their grids.</summary>
 internal static class QuantizedNetworks
 {
-    /// <summary>A network with every kind of quantized node, strides, dilations, groups, borders residuals of 8 and 16 bits, and a black border.</summary>
+    /// <summary>
+    /// A network with every kind of quantized node, strides, dilations, groups, borders, residuals of 8 and 16 bits, and images with black
+    /// around them.
+    /// </summary>
     public static NetworkGraph Everything(int seed, int bits = 7, int channels = 3)
     {
         Random random = new(seed);
@@ -41,7 +44,8 @@ internal static class QuantizedNetworks
             ],
             [new GraphOutput("scores", "logits")],
             new NetworkMetadata(
-                "everything", "noise", ["a", "b\"??/", "ç", "*/"], new InputPreparation([.. new[] { .5f, .4f, .45f }.Take(channels)], [.. new[] { .2f, .25f, .3f }.Take(channels)], Pad: 1)));
+                "everything", "noise", ["a", "b\"??/", "ç", "*/"],
+                new InputPreparation([.. new[] { .5f, .4f, .45f }.Take(channels)], [.. new[] { .2f, .25f, .3f }.Take(channels)], Pad: 1)));
     }
 
     private static QuantizedAdderNode Adder(

@@ -30,12 +30,15 @@ public class WebTests
     private const string Picture = """
         const made = document.createElement("canvas"), context = made.getContext("2d");
         [made.width, made.height] = [width - 2, height - 2];
-        context.putImageData(new ImageData(Uint8ClampedArray.from({ length: 4 * 7 * 9 }, (_, i) => i % 4 === 3 ? 255 : i * i * 31 + i * 7 & 255), 7, 9), 0, 0);
+        const values = Uint8ClampedArray.from({ length: 4 * 7 * 9 }, (_, i) => i % 4 === 3 ? 255 : i * i * 31 + i * 7 & 255);
+        context.putImageData(new ImageData(values, 7, 9), 0, 0);
         made.toBlob(async blob => { await open(blob); tellTest(); });
         """;
 
     private const string Drawing = """
-        for (const key of [" ", "ArrowUp", "ArrowUp", "ArrowLeft", "ArrowUp", "ArrowUp"]) pad.dispatchEvent(new KeyboardEvent("keydown", { key }));
+        for (const key of [" ", "ArrowUp", "ArrowUp", "ArrowLeft", "ArrowUp", "ArrowUp"]) {
+          pad.dispatchEvent(new KeyboardEvent("keydown", { key }));
+        }
         tellTest();
         """;
 
@@ -81,8 +84,8 @@ public class WebTests
         string chromium = Tool.Find("chromium", "chromium");
         string shown = Tool.Run(
             folder.Path, chromium, "--headless", "--no-sandbox", "--disable-gpu", "--no-first-run", "--disable-background-networking",
-            "--disable-component-update", "--disable-sync", "--virtual-time-budget=10000", $"--user-data-dir={folder["profile"]}", "--dump-dom",
-            $"file://{folder.Path}/{page}");
+            "--disable-component-update", "--disable-sync", "--virtual-time-budget=10000", $"--user-data-dir={folder["profile"]}",
+            "--dump-dom", $"file://{folder.Path}/{page}");
         string json = Regex.Match(shown, "<pre id=\"test\" hidden=\"\">(.*?)</pre>").Groups[1].Value;
         Assert.True(json.Length > 0, shown);
         return JsonDocument.Parse(json);

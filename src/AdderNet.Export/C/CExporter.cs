@@ -131,7 +131,7 @@ public static class CExporter
         for (int i = 0; i < plan.Steps.Count; i++)
         {
             CStep step = plan.Steps[i];
-            c.Line($"/* {CWriter.Comment(step.Node.Name)}: {Described(step)} */");
+            c.Line($"/* {CWriter.Comment(step.Node.Name)}: {Described(step, dense)} */");
             switch (step)
             {
                 case { MakesBits: true }:
@@ -213,14 +213,15 @@ public static class CExporter
         return c.ToString();
     }
 
-    private static string Described(CStep step)
+    private static string Described(CStep step, bool dense)
     {
         FeatureShape input = step.Inputs[0].Shape;
         string sizes = $"{input} to {step.Output.Shape}";
         return step switch
         {
             { MakesBits: true } => $"its input as bits, {input}",
-            { Node: QuantizedAdderNode adder } => $"adder layer, {sizes}, {Window(adder.Window)}; {TapStatistics.Of(adder)}",
+            { Node: QuantizedAdderNode adder } when !dense => $"adder layer, {sizes}, {Window(adder.Window)}; {TapStatistics.Of(adder)}",
+            { Node: QuantizedAdderNode adder } => $"adder layer, {sizes}, {Window(adder.Window)}",
             { Node: QuantizedConvolutionNode layer } => $"convolution, {sizes}, {Window(layer.Window)}",
             { Node: AdderNode layer } => $"adder layer, {sizes}, {Window(layer.Window)}",
             { Node: FilterNode layer } => $"convolution, {sizes}, {Window(layer.Window)}",
@@ -240,7 +241,7 @@ public static class CExporter
         Line($"Flash for tables:  {flash:N0} bytes");
         Line($"RAM:               {ram:N0} bytes, and {network.First.Shape.Count * plan.Input.Type.Bytes:N0} for the caller's input");
         Line($"Stack:             about {8 * row + 200:N0} bytes");
-        if (adders.Count == 0 || dense)
+        if (adders.Count == 0)
         {
             Line($"Additions:         {counts.Additions:N0} for one image");
         }
@@ -249,8 +250,16 @@ public static class CExporter
             TapStatistics taps = adders.Select(TapStatistics.Of).Aggregate((a, b) => a + b);
             long all = adders.Sum(adder => OperationCounts.Of(adder).Additions);
             long left = counts.Additions - all + adders.Sum(a => TapStatistics.Of(a).Additions(a));
-            Line($"Additions:         {left:N0} for one image ({counts.Additions:N0} without lists)");
-            Line($"Adder layers:      {taps}");
+            if (dense)
+            {
+                Line($"Additions:         {counts.Additions:N0} for one image ({left:N0} with lists of taps)");
+                Line($"Adder layers:      all taps, of which lists would skip {100.0 * taps.Skipped / taps.All:F1} %");
+            }
+            else
+            {
+                Line($"Additions:         {left:N0} for one image ({counts.Additions:N0} without lists)");
+                Line($"Adder layers:      {taps}");
+            }
         }
 
         string codes = adders.Count > 0 ? ", and one for each sum that becomes a code" : "";
