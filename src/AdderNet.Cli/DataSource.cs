@@ -1,5 +1,6 @@
 using System.CommandLine;
 using AdderNet.Data;
+using AdderNet.Data.Detection;
 
 namespace AdderNet.Cli;
 
@@ -19,6 +20,18 @@ internal static class DataSource
     public static DatasetSplits OpenSplits(Host host, string name, string? dataDir, bool skipDamaged, CancellationToken cancel)
     {
         DatasetSplits splits = With(host, progress => Datasets.OpenSplits(name, dataDir, progress, skipDamaged, cancel));
+        foreach (string notice in splits.Notices)
+        {
+            host.Error.WriteLine(notice);
+        }
+
+        return splits;
+    }
+
+    /// <summary>All splits of a data set with boxes; what a user should know of them is told.</summary>
+    public static DetectionSplits OpenDetection(Host host, string name, string? dataDir, bool skipDamaged, CancellationToken cancel)
+    {
+        DetectionSplits splits = Datasets.OpenDetection(name, dataDir, skipDamaged, cancel);
         foreach (string notice in splits.Notices)
         {
             host.Error.WriteLine(notice);

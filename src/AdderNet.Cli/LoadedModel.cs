@@ -38,6 +38,11 @@ internal sealed record LoadedModel(
     {
         ModelInfo info = Names.Model(modelName);
         DatasetInfo data = Datasets.Find(dataset);
+        if (info.FindsBoxes)
+        {
+            throw new CliException($"{info.Title} is not read from a bare file of weights; name the run, or a file of weights that a run has written.");
+        }
+
         nn.Module<Tensor, Tensor> model = AdderNetModels.Load(path, info.Name, kind, note);
         LayerKind layers = kind ?? (model.modules().OfType<Adder2d>().Any() ? LayerKind.Adder : LayerKind.Conv);
         int channels = (int)model.named_parameters().First().parameter.shape[1];
@@ -49,14 +54,17 @@ internal sealed record LoadedModel(
 
     /// <summary>How people call it.</summary>
     public string Title =>
-        AdderNetModels.All.Any(m => string.Equals(m.Name, Name, StringComparison.OrdinalIgnoreCase)) ? Names.Network(Layers, Name) : Name;
+        Names.Models.Any(m => string.Equals(m.Name, Name, StringComparison.OrdinalIgnoreCase)) ? Names.Network(Layers, Name) : Name;
+
+    /// <summary>Whether it finds objects rather than tells images apart.</summary>
+    public bool FindsBoxes => Names.Models.Any(m => m.FindsBoxes && string.Equals(m.Name, Name, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>The network as data, with all that is needed to feed it and to read its answers.</summary>
     /// <exception cref="GraphException">A module of it cannot be described in a graph.</exception>
     public NetworkGraph ToGraph()
     {
         DatasetInfo data = Datasets.Find(Dataset);
-        int usual = AdderNetModels.Find(Name).InputSize;
+        int usual = Names.Model(Name).InputSize;
         (int storedHeight, int storedWidth) = data.Height > 0 ? (data.Height, data.Width) : (usual, usual);
         // What the preparation makes of an image tells the network's input.
         (_, int height, int width) = Preparation.Apply(

@@ -6,10 +6,13 @@ namespace AdderNet.Cli;
 /// <summary>Finds what users name, or tells them what they may have meant.</summary>
 internal static class Names
 {
+    /// <summary>Every model: those that tell images apart, then detectors.</summary>
+    public static IReadOnlyList<ModelInfo> Models { get; } = [.. AdderNetModels.All, .. DetectionModels.All];
+
     /// <summary>The model of that name.</summary>
     public static ModelInfo Model(string name) =>
-        AdderNetModels.All.FirstOrDefault(m => string.Equals(m.Name, name, StringComparison.OrdinalIgnoreCase))
-        ?? throw new CliException(Unknown("model", name, AdderNetModels.All.Select(m => m.Name)));
+        Models.FirstOrDefault(m => string.Equals(m.Name, name, StringComparison.OrdinalIgnoreCase))
+        ?? throw new CliException(Unknown("model", name, Models.Select(m => m.Name)));
 
     /// <summary>What a version of a model is called in print: CNN ResNet-20.</summary>
     public static string Network(LayerKind layers, string model) => $"{layers.Title()} {Model(model).Title}";

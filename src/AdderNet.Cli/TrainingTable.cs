@@ -13,23 +13,23 @@ internal sealed class TrainingTable(IReadOnlyList<Metric> metrics, int epochs, s
 
     /// <summary>The headings.</summary>
     public string Header =>
-        $"{"epoch",7}{string.Concat(Columns("train").Concat(Columns(measured)).Select(c => c.Title.PadLeft(c.Width)))}{"images/s",11}{"time",9}";
+        $"{"epoch",7}{string.Concat(Columns("train", TrainingPhase.Train).Concat(Columns(measured, TrainingPhase.Test)).Select(c => c.Title.PadLeft(c.Width)))}{"images/s",11}{"time",9}";
 
     /// <summary>An epoch's row.</summary>
     public string Row(EpochMetrics epoch) => FormattableString.Invariant(
-        $"{epoch.Epoch + "/" + epochs,7}{Cells("train", epoch.Train)}{Cells(measured, epoch.Measured)}{epoch.ImagesPerSecond,11:N0}{Duration.Clock(TimeSpan.FromSeconds(epoch.TrainSeconds + epoch.TestSeconds)),9}");
+        $"{epoch.Epoch + "/" + epochs,7}{Cells("train", TrainingPhase.Train, epoch.Train)}{Cells(measured, TrainingPhase.Test, epoch.Measured)}{epoch.ImagesPerSecond,11:N0}{Duration.Clock(TimeSpan.FromSeconds(epoch.TrainSeconds + epoch.TestSeconds)),9}");
 
     /// <summary>What was measured so far, in a few words.</summary>
     public string SoFar(MetricValues values) =>
         string.Join("   ", shown.Where(m => values.Find(m.Name) is not null).Select(m => $"{m.Title} {m.Format(values[m.Name])}"));
 
     // The first column of a phase says which phase it is.
-    private IEnumerable<(Metric Metric, string Title, int Width)> Columns(string phase) => shown.Select((metric, i) =>
+    private IEnumerable<(Metric Metric, string Title, int Width)> Columns(string name, TrainingPhase phase) => shown.Where(m => m.Phase is null || m.Phase == phase).Select((metric, i) =>
     {
-        string title = i == 0 ? $"{phase} {metric.Title}" : metric.Title;
+        string title = i == 0 ? $"{name} {metric.Title}" : metric.Title;
         return (metric, title, 3 + Math.Max(title.Length, metric.Format(1).Length));
     });
 
-    private string Cells(string phase, MetricValues values) => string.Concat(Columns(phase).Select(
+    private string Cells(string name, TrainingPhase phase, MetricValues values) => string.Concat(Columns(name, phase).Select(
         c => (values.Find(c.Metric.Name) is { } value ? c.Metric.Format(value) : "").PadLeft(c.Width)));
 }

@@ -1,3 +1,5 @@
+using AdderNet.Checkpoints;
+
 namespace AdderNet.Graph;
 
 /// <summary>
@@ -15,9 +17,7 @@ public readonly record struct OperationCounts(long Parameters, long Multiplicati
     public static OperationCounts Of(GraphNode node)
     {
         ArgumentNullException.ThrowIfNull(node);
-        // What is measured rather than learned is no parameter.
-        // Bits that are shifted out and a residual's factor are constants of the grids.
-        long parameters = node.Tensors.Where(t => t.Key is not ("running_mean" or "running_var" or "mean" or "bits" or "residual_multiplier")).Sum(t => (long)t.Value.Count);
+        long parameters = Learned(node).Sum(t => (long)t.Count);
         long terms = node.Shape.Count * (node switch { LayerNode layer => layer.SumLength, QuantizedLayerNode layer => layer.SumLength, _ => 0L });
         return node switch
         {
@@ -27,8 +27,17 @@ public readonly record struct OperationCounts(long Parameters, long Multiplicati
         };
     }
 
-    /// <summary>What some nodes cost together; a tensor that they share is counted for each of them.</summary>
-    public static OperationCounts Of(IEnumerable<GraphNode> nodes) => nodes.Aggregate(new OperationCounts(), (sum, node) => sum + Of(node));
+    /// <summary>What some nodes cost together; a tensor that they share is one.</summary>
+    public static OperationCounts Of(IEnumerable<GraphNode> nodes)
+    {
+        HashSet<object> seen = new(ReferenceEqualityComparer.Instance);
+        return nodes.Aggregate(
+            new OperationCounts(), (sum, node) => sum + (Of(node) with { Parameters = Learned(node).Where(seen.Add).Sum(t => (long)t.Count) }));
+    }
+
+    // What is measured rather than learned is no parameter; bits that are shifted out and a residual's factor are constants of the grids.
+    private static IEnumerable<TensorData> Learned(GraphNode node) => node.Tensors
+        .Where(t => t.Key is not ("running_mean" or "running_var" or "mean" or "bits" or "residual_multiplier")).Select(t => t.Value);
 
     /// <summary>What both cost together.</summary>
     public static OperationCounts operator +(OperationCounts a, OperationCounts b) => Add(a, b);

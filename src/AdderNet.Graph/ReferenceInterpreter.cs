@@ -73,6 +73,7 @@ public static class ReferenceInterpreter
         GlobalAveragePoolNode => [.. x[0].Chunk(shapes[0].Pixels).Select(plane => (float)(plane.Sum(v => (double)v) / plane.Length))],
         ConcatenateNode => [.. x.SelectMany(part => part)],
         FlattenNode => x[0],
+        UpsampleNode up => PerPixel(up.Shape, (c, row, column) => x[0][Place(shapes[0], c, row / up.Factor, column / up.Factor)]),
         ChannelShuffleNode shuffle => PerPixel(shuffle.Shape, (c, row, column) =>
             x[0][Place(shapes[0], c % shuffle.Groups * (shuffle.Shape.Channels / shuffle.Groups) + c / shuffle.Groups, row, column)]),
         ShiftNode shift => PerPixel(shift.Shape, (c, row, column) => At(shapes[0], x[0], c, row + shift.Rows[c], column + shift.Columns[c])),

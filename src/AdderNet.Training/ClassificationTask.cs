@@ -44,8 +44,7 @@ public sealed class ClassificationTask : ITrainingTask
         // A last batch of one image would be too few for BatchNorm, so that the batch before takes it.
         this.train = new DataLoader(train, learning, recipe.BatchSize, shuffle: true, unchecked((ulong)recipe.Seed), loaders, minLast: 2);
         this.measured = new DataLoader(measured, measuring, recipe.BatchSize, shuffle: false, 0, loaders);
-        this.model = model?.Invoke() ?? AdderNetModels.Create(
-            recipe.Model, recipe.Layers, classNames.Count, train.Info.Channels, recipe.WeightGradient);
+        this.model = model?.Invoke() ?? RecipeModels.Create(recipe, classNames.Count, train.Info.Channels);
         if (model is null && !(Fits(this.train) && Fits(this.measured)))
         {
             DataLoader wrong = Fits(this.train) ? this.measured : this.train;

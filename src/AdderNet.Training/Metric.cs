@@ -21,6 +21,9 @@ public sealed record Metric(string Name, string Title)
     /// <summary>Whether tables and progress show it; files have all metrics.</summary>
     public bool IsShown { get; init; } = true;
 
+    /// <summary>The only phase in which it is measured; null for both.</summary>
+    public TrainingPhase? Phase { get; init; }
+
     /// <summary>The end of its scale that makes an epoch the best one; null for metrics that don't decide.</summary>
     public Optimum? Best { get; init; }
 

@@ -2,6 +2,7 @@ using System.Text.Json;
 using System.Text.Json.Serialization;
 using AdderNet.Data;
 using AdderNet.Models;
+using AdderNet.Training.Detection;
 
 namespace AdderNet.Training;
 
@@ -55,6 +56,9 @@ public sealed record Recipe : IJsonOnDeserialized
     /// <summary>The gradient of adder filters.</summary>
     public WeightGradient WeightGradient { get; init; } = WeightGradient.FullPrecision;
 
+    /// <summary>The gradient that adder layers hand on.</summary>
+    public InputGradient InputGradient { get; init; } = InputGradient.Clipped;
+
     /// <summary>What is done to the gradients between backward and the optimizer's step, in this order; the paper's adaptive scaling by default.</summary>
     public IReadOnlyList<GradientTransform> GradientTransforms
     {
@@ -82,6 +86,10 @@ public sealed record Recipe : IJsonOnDeserialized
     /// <summary>How test images are prepared; null for the paper's way with the data set.</summary>
     public Augmentation? TestAugmentation { get; init; }
 
+    /// <summary>What a detector is and starts from; null for its defaults, and for other tasks.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DetectionRecipe? Detection { get; init; }
+
     // The fields that recipes had before GradientTransforms: read for ever, never written.
     [JsonInclude]
     internal bool? GradientCentralization { init => old = (old ?? new()) with { Centralization = value }; }
@@ -104,6 +112,7 @@ public sealed record Recipe : IJsonOnDeserialized
         string name = Datasets.Find(dataset).Name;
         Recipe paper = name switch
         {
+            "digits" or "voc" or "coco" => Recipes.Find("detection").Recipe,
             "mnist" or "fashion-mnist" => Recipes.Find("mnist").Recipe,
             "cifar10" or "cifar100" => Recipes.Find("cifar").Recipe,
             _ => Recipes.Find("imagenet").Recipe,

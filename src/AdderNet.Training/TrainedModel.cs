@@ -73,8 +73,8 @@ public sealed class TrainedModel : IDisposable
             recipe.Validate($"The recipe in {weights}");
             EpochMetrics metrics = TrainingJson.Parse<EpochMetrics>(card.Metrics.GetRawText(), $"The metrics in {weights}");
             nn.Module<Tensor, Tensor> built = build(recipe, card.ClassNames.Count, card.InputChannels, file.Tensors)
-                ?? AdderNetModels.Create(
-                    recipe.Model, LayerFactory.Of(file.Tensors, recipe.Layers, recipe.WeightGradient), card.ClassNames.Count, card.InputChannels);
+                ?? RecipeModels.Create(
+                    recipe, card.ClassNames.Count, card.InputChannels, LayerFactory.Of(file.Tensors, recipe.Layers, recipe.WeightGradient));
             TrainedModel trained = new(built, card, recipe, metrics, weights);
             try
             {

@@ -25,7 +25,7 @@ public sealed class Adder2d : nn.Module<Tensor, Tensor>
 
     internal Adder2d(
         long inChannels, long outChannels, (long, long) kernelSize, (long, long) stride, (long, long) padding, (long, long) dilation,
-        long groups, bool bias, WeightGradient gradient)
+        long groups, bool bias, WeightGradient gradient, InputGradient inputGradient)
         : base(nameof(Adder2d))
     {
         if (groups < 1 || inChannels < 1 || outChannels < 1 || inChannels % groups != 0 || outChannels % groups != 0)
@@ -46,12 +46,15 @@ public sealed class Adder2d : nn.Module<Tensor, Tensor>
         Groups = groups;
         adder = new Parameter(randn(outChannels, inChannels / groups, kernelSize.Item1, kernelSize.Item2));
         this.bias = bias ? new Parameter(zeros(outChannels)) : null;
-        Gradient = gradient;
+        (Gradient, InputGradient) = (gradient, inputGradient);
         RegisterComponents();
     }
 
     /// <summary>The gradient the filters get in the next backward pass.</summary>
     public WeightGradient Gradient { get; set; }
+
+    /// <summary>The gradient that goes on to the input in the next backward pass.</summary>
+    public InputGradient InputGradient { get; set; }
 
     /// <summary>The filters F, [O, C / groups, kernel rows, kernel columns].</summary>
     public Parameter Filters => adder;
@@ -99,7 +102,7 @@ public sealed class Adder2d : nn.Module<Tensor, Tensor>
         Tensor x = Grid is null ? input : GridTensors.StraightThrough(input, Grid);
         Tensor? rounded = Grid is null ? null : GridTensors.Rounded(adder, Grid);
         Tensor y = is_grad_enabled() && (input.requires_grad || adder.requires_grad)
-            ? AdderFunction.apply(x, adder, new AdderCall(shape, Gradient, rounded))
+            ? AdderFunction.apply(x, adder, new AdderCall(shape, Gradient, InputGradient, rounded))
             : AdderTensors.Forward(shape, x, rounded ?? adder);
         if (Grid is not null)
         {

@@ -7,8 +7,9 @@ namespace AdderNet;
 /// <summary>One call of an adder layer.</summary>
 /// <param name="Shape">Its sizes.</param>
 /// <param name="Gradient">The gradient that the filters get.</param>
+/// <param name="InputGradient">The gradient that goes on to the input.</param>
 /// <param name="Rounded">Filters that the output is computed with, where these are not the ones that learn.</param>
-internal sealed record AdderCall(AdderShape Shape, WeightGradient Gradient, Tensor? Rounded = null);
+internal sealed record AdderCall(AdderShape Shape, WeightGradient Gradient, InputGradient InputGradient, Tensor? Rounded = null);
 
 /// <summary>The adder layer in autograd: the paper's update rules take the place of the derivative.</summary>
 internal sealed class AdderFunction : autograd.SingleTensorFunction<AdderFunction>
@@ -73,8 +74,8 @@ internal sealed class AdderFunction : autograd.SingleTensorFunction<AdderFunctio
         {
             List<Tensor> saved = ctx.get_saved_variables();
             var (input, filters) = (saved[0], saved[1]);
-            (AdderShape shape, WeightGradient gradient, _) = (AdderCall)ctx.get_data("call");
-            Tensor? gradInput = needs.Input ? AdderTensors.InputGradient(shape, input, filters, gradOutput) : null;
+            (AdderShape shape, WeightGradient gradient, InputGradient inputGradient, _) = (AdderCall)ctx.get_data("call");
+            Tensor? gradInput = needs.Input ? AdderTensors.InputGradient(shape, input, filters, gradOutput, inputGradient) : null;
             Tensor? gradFilters = !needs.Filters ? null
                 : gradient == WeightGradient.Sign ? AdderTensors.SignWeightGradient(shape, input, filters, gradOutput)
                 : FullPrecisionGradient.Compute(shape, input, filters, gradOutput);

@@ -19,9 +19,14 @@ internal static class AdderTensors
     }
 
     /// <summary>dL/dX [N, C, H, W], channels-last.</summary>
-    public static Tensor InputGradient(AdderShape shape, Tensor input, Tensor filters, Tensor gradOutput)
+    public static Tensor InputGradient(AdderShape shape, Tensor input, Tensor filters, Tensor gradOutput, InputGradient kind)
     {
-        using Tensor x = ChannelsLast(input), f = filters.contiguous(), g = ChannelsLast(gradOutput);
+        // HardTanh(s (F - X)) is sgn(F - X) where they differ by 1 / s or more, and no two numbers of any use differ by less than 2^-64. A
+        // power of two changes no digit of either.
+        const float large = 1.8446744e19f;
+        bool sign = kind == AdderNet.InputGradient.Sign;
+        using Tensor scaledX = sign ? input * large : input.alias(), scaledF = sign ? filters * large : filters.alias();
+        using Tensor x = ChannelsLast(scaledX), f = scaledF.contiguous(), g = ChannelsLast(gradOutput);
         Tensor gradX = empty(shape.N, shape.H, shape.W, shape.C);
         AdderKernel.InputGradient(shape, Floats(x), Floats(f), Floats(g), Floats(gradX));
         return AsNchw(gradX);

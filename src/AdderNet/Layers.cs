@@ -13,16 +13,17 @@ public static class Layers
     /// <param name="groups">Groups of channels that see only each other.</param>
     /// <param name="bias">Adds a learned value to each output channel. The paper's layers have none, since BatchNorm follows.</param>
     /// <param name="gradient">The gradient the filters get.</param>
+    /// <param name="inputGradient">The gradient that goes on to the input.</param>
     /// <exception cref="ArgumentException">A size is below 1, a padding below 0, or the channels are no multiples of the groups.</exception>
     public static Adder2d Adder2d(
         long inChannels, long outChannels, long kernelSize, long stride = 1, long padding = 0, long dilation = 1, long groups = 1,
-        bool bias = false, WeightGradient gradient = WeightGradient.FullPrecision) =>
-        new(inChannels, outChannels, (kernelSize, kernelSize), (stride, stride), (padding, padding), (dilation, dilation), groups, bias, gradient);
+        bool bias = false, WeightGradient gradient = WeightGradient.FullPrecision, InputGradient inputGradient = InputGradient.Clipped) =>
+        new(inChannels, outChannels, (kernelSize, kernelSize), (stride, stride), (padding, padding), (dilation, dilation), groups, bias, gradient, inputGradient);
 
     /// <summary>An adder layer whose filters, steps or borders differ between rows and columns; each pair is (rows, columns).</summary>
-    /// <inheritdoc cref="Adder2d(long, long, long, long, long, long, long, bool, WeightGradient)"/>
+    /// <inheritdoc cref="Adder2d(long, long, long, long, long, long, long, bool, WeightGradient, InputGradient)"/>
     public static Adder2d Adder2d(
         long inChannels, long outChannels, (long, long) kernelSize, (long, long)? stride = null, (long, long)? padding = null,
-        (long, long)? dilation = null, long groups = 1, bool bias = false, WeightGradient gradient = WeightGradient.FullPrecision) =>
-        new(inChannels, outChannels, kernelSize, stride ?? (1, 1), padding ?? (0, 0), dilation ?? (1, 1), groups, bias, gradient);
+        (long, long)? dilation = null, long groups = 1, bool bias = false, WeightGradient gradient = WeightGradient.FullPrecision, InputGradient inputGradient = InputGradient.Clipped) =>
+        new(inChannels, outChannels, kernelSize, stride ?? (1, 1), padding ?? (0, 0), dilation ?? (1, 1), groups, bias, gradient, inputGradient);
 }

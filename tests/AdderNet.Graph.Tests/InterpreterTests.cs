@@ -29,6 +29,12 @@ public class InterpreterTests
     }
 
     [Fact]
+    public void Each_pixel_of_a_larger_map_is_its_nearest_one() =>
+        Assert.Equal(
+            [1, 1, 2, 2, 1, 1, 2, 2, 3, 3, 4, 4, 3, 3, 4, 4],
+            Run([1, 2, 3, 4], new FeatureShape(1, 2, 2), new UpsampleNode { Name = "y", Inputs = ["x"], Factor = 2 }));
+
+    [Fact]
     public void Channels_are_shifted_and_what_comes_from_outside_is_zero() =>
         Assert.Equal(
             [3, 4, 0, 0, 0, -1, 0, -3],

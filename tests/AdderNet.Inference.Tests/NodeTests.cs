@@ -72,6 +72,12 @@ public class NodeTests
         iter: 100);
 
     [Fact]
+    public void Maps_made_larger_by_any_factor() => Gen.Select(Gen.Int[1, 5], Gen.Int[1, 9], Gen.Int[1, 9], Gen.Int[1, 4], Gen.Int[1, 3]).Sample(
+        (channels, height, width, factor, images) => Same(
+            new FeatureShape(channels, height, width), images, height, new UpsampleNode { Name = "y", Inputs = ["x"], Factor = factor }),
+        iter: 100);
+
+    [Fact]
     public void Linear_layers_of_any_size() => Gen.Select(Gen.Int[1, 70], Gen.Int[1, 9], Gen.Int[1, 4]).Sample(
         (inputs, outputs, images) => Same(FeatureShape.Vector(inputs), images, inputs, new LinearNode
         {

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using AdderNet.Cli.Detection;
 using AdderNet.Data;
 using AdderNet.Models;
 using AdderNet.Reproduction;
@@ -19,15 +20,21 @@ internal static class EvalCommand
         ModelOptions models = new();
         Option<string?> dataDir = CommonOptions.DataDir();
         Option<int?> batchSize = CommonOptions.Number("--batch-size", "N", "Images at a time, 256 by default", 1, 1 << 20), threads = CommonOptions.Threads();
+        Option<string?> report = new("--report")
+        {
+            HelpName = "FILE.html",
+            Description = "Detection: where to write curves, confusion matrix and pictures; eval.html in a run's folder by default",
+        };
         Option<bool> json = CommonOptions.Json(), skipDamaged = DataSource.SkipDamaged();
         CliCommand command = new(
             "eval",
-            "Measure a model on test images; of an image folder without test images on its validation images.",
+            "Measure a model on test images; of a data set without test images on its validation images.",
             "eval # the newest run",
             "eval runs/lenet5-bn-mnist --json # for scripts",
+            "eval runs/fcos-resnet20-voc --data-dir ~/voc # a detector: precision, recall and mAP of each class, and a report with pictures",
             "eval resnet20.pth --model resnet20 --data cifar10 # weights saved by the official code")
         {
-            run, dataDir, skipDamaged, batchSize, threads, json,
+            run, dataDir, skipDamaged, batchSize, threads, report, json,
         };
         models.AddTo(command);
         command.SetAction(arguments =>
@@ -36,13 +43,37 @@ internal static class EvalCommand
             using LoadedModel model = models.Load(host, arguments, arguments.GetValue(run));
             using Interrupt interrupt = new(null);
             string dataName = arguments.GetValue(models.Data) is { } other ? Datasets.Find(other).Name : model.Dataset;
+            int images = arguments.GetValue(batchSize) ?? 256;
+            DatasetInfo info = Datasets.Find(dataName);
+            if (model.FindsBoxes != info.HasBoxes)
+            {
+                throw CliException.Usage(model.FindsBoxes
+                    ? $"{model.Source} finds objects, and {info.Title} has no boxes; name other data."
+                    : $"{model.Source} tells images apart, and {info.Title} has images with boxes; name other data.");
+            }
+
+            if (model.FindsBoxes)
+            {
+                string? folder = arguments.GetValue(run) is not { } named ? Path.GetDirectoryName(Path.GetDirectoryName(model.Source)) : Directory.Exists(named) ? named : null;
+                string? file = arguments.GetValue(report) ?? (folder is null ? null : Path.Combine(folder, "eval.html"));
+                DetectionEval.Run(
+                    host, model, dataName, arguments.GetValue(dataDir), arguments.GetValue(skipDamaged), Math.Min(images, 16), file, arguments.GetValue(json),
+                    interrupt.Token);
+                return;
+            }
+
+            if (arguments.Has(report))
+            {
+                throw CliException.Usage("--report is for detectors; leave it out.");
+            }
+
             Dataset data = DataSource.Open(host, dataName, train: false, arguments.GetValue(dataDir), interrupt.Token, arguments.GetValue(skipDamaged));
             if (data.Info.Channels != model.Channels)
             {
                 throw new CliException($"{model.Source} is for images of {model.Channels} channel(s); those of {data.Info.Title} have {data.Info.Channels}.");
             }
 
-            using DataLoader loader = new(data, model.Preparation, arguments.GetValue(batchSize) ?? 256, shuffle: false, seed: 0);
+            using DataLoader loader = new(data, model.Preparation, images, shuffle: false, seed: 0);
             EvaluationResult result = Measure(host, arguments.GetValue(json), model, loader, interrupt.Token);
             if (arguments.GetValue(json))
             {

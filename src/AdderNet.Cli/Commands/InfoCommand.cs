@@ -35,7 +35,7 @@ internal static class InfoCommand
             LayerKind kind = arguments.GetValue(layers) ?? LayerKind.Adder;
             int channels = set?.Channels ?? info.InputChannels;
             int classes = set is { Classes: > 0 } ? set.Classes : info.Classes;
-            NetworkGraph graph = AdderNetModels.Graph(info.Name, kind, classes, channels);
+            NetworkGraph graph = info.FindsBoxes ? Detector(info, kind, classes, channels) : AdderNetModels.Graph(info.Name, kind, classes, channels);
             OperationCounts total = OperationCounts.Of(graph.Nodes);
             IReadOnlyList<Layer> table = Layers(graph);
             if (arguments.GetValue(json))
@@ -88,9 +88,14 @@ internal static class InfoCommand
         AveragePoolNode => "AvgPool2d",
         GlobalAveragePoolNode => "AdaptiveAvgPool2d",
         FlattenNode => "Flatten",
+        UpsampleNode => "Upsample",
         ChannelShuffleNode => "ChannelShuffle",
         _ => node.GetType().Name.Replace("Node", "", StringComparison.Ordinal),
     };
+
+    private static NetworkGraph Detector(ModelInfo info, LayerKind kind, int? classes, int? channels) => kind is LayerKind.Adder or LayerKind.Conv
+        ? DetectionModels.Graph(info.Name, kind, classes, channels)
+        : throw CliException.Usage($"{info.Title} is made of adder layers or convolutions, not of binary layers; use --layers adder or cnn.");
 
     private static Table Table(IReadOnlyList<Layer> layers, OperationCounts total)
     {

@@ -15,18 +15,18 @@ internal static class ModelsCommand
         {
             if (arguments.GetValue(json))
             {
-                host.Out.WriteJson(AdderNetModels.All.Select(m => new { m.Name, m.Title, InputShape = (int[])[m.InputChannels, m.InputSize, m.InputSize], m.Classes }));
+                host.Out.WriteJson(Names.Models.Select(m => new { m.Name, m.Title, InputShape = (int[])[m.InputChannels, m.InputSize, m.InputSize], m.Classes, m.FindsBoxes }));
                 return;
             }
 
-            Table table = new Table().Border(TableBorder.Horizontal).AddColumns("Name", "Model", "Input", "Classes");
-            foreach (ModelInfo m in AdderNetModels.All)
+            Table table = new Table().Border(TableBorder.Horizontal).AddColumns("Name", "Model", "Input", "Classes", "Finds");
+            foreach (ModelInfo m in Names.Models)
             {
-                table.AddRow(m.Name, m.Title, $"{m.InputChannels}x{m.InputSize}x{m.InputSize}", $"{m.Classes}");
+                table.AddRow(m.Name, m.Title, $"{m.InputChannels}x{m.InputSize}x{m.InputSize}", $"{m.Classes}", m.FindsBoxes ? "objects in boxes" : "an image's class");
             }
 
             host.Tables.Write(table);
-            host.Out.WriteLine($"Each as AdderNet or, with --layers cnn, bnn or dorefa, as CNN or binary network. '{Host.CommandName} info NAME' shows the layers.");
+            host.Out.WriteLine($"Each as AdderNet or, with --layers cnn, bnn or dorefa, as CNN or binary network; detectors as AdderNet or CNN. '{Host.CommandName} info NAME' shows the layers.");
         });
         return command;
     }

@@ -1,4 +1,5 @@
 using System.CommandLine;
+using AdderNet.Cli.Detection;
 using AdderNet.Data;
 using Spectre.Console;
 using TorchSharp;
@@ -24,26 +25,51 @@ internal static class PredictCommand
         ModelOptions models = new();
         Option<int?> top = CommonOptions.Number("--top", "K", "Classes to list, 5 by default", 1, 1_000_000), threads = CommonOptions.Threads();
         Option<bool> invert = new("--invert") { Description = "Take the negative first: MNIST's digits and Fashion-MNIST's clothes are light on black" };
+        Option<string?> output = new("--out") { HelpName = "DIR", Description = "Detection: folder for the pictures with boxes; predictions by default" };
+        Option<double?> leastScore = CommonOptions.Number("--min-score", "S", "Detection: leave out objects that are less sure, 0.3 by default", 0.0, 1.0);
         Option<bool> json = CommonOptions.Json();
         CliCommand command = new(
             "predict",
-            "Tell what is on images. An image that can't be read is told and left out (exit code 1).",
+            "Tell what is on images: their classes, or, by a detector, the objects in them with their boxes. An image that can't be read is told and left out (exit code 1).",
             "predict shoe.png # by the newest run",
             "predict photos/ *.jpg --run runs/resnet20-cifar10 --top 3 # a folder and several images, another run",
+            "predict street.jpg --run runs/fcos-resnet18-voc --out found # a detector: boxes, names and scores, and pictures of them",
             "predict digit.png --invert --json # dark ink on white paper, JSON for scripts",
             "predict cat.jpg --weights resnet20.pth --model resnet20 --data cifar10 # weights saved by the official code")
         {
-            images, run, top, invert, threads, json,
+            images, run, top, invert, leastScore, output, threads, json,
         };
         models.AddTo(command);
         command.SetAction(arguments =>
         {
             TorchThreads.Use(arguments.GetValue(threads));
             using LoadedModel model = models.Load(host, arguments, arguments.GetValue(run));
+            if ((model.FindsBoxes ? top : arguments.Has(output) ? output : arguments.Has(leastScore) ? (Option)leastScore : null) is { } other && arguments.Has(other))
+            {
+                throw CliException.Usage($"{other.Name} is {(model.FindsBoxes ? "for models that tell images apart" : "for detectors")}; leave it out.");
+            }
+
+            DetectionPredict? detection = model.FindsBoxes
+                ? new DetectionPredict(model, arguments.GetValue(output) ?? "predictions", (float)(arguments.GetValue(leastScore) ?? 0.3))
+                : null;
             bool bad = false;
-            List<Prediction> predictions = [];
+            List<object> predictions = [];
             foreach (string path in arguments.GetValue(images)!.SelectMany(argument => Try(() => ImagePaths.Find(argument), [])))
             {
+                if (detection is not null)
+                {
+                    if (Try(() => detection.Run(path, arguments.GetValue(invert)), null) is { } found)
+                    {
+                        predictions.Add(found);
+                        if (!arguments.GetValue(json))
+                        {
+                            DetectionPredict.Show(host, found);
+                        }
+                    }
+
+                    continue;
+                }
+
                 if (Try(() => Predict(model, path, arguments.GetValue(top) ?? 5, arguments.GetValue(invert)), null) is { } guesses)
                 {
                     Prediction prediction = new(path, guesses);

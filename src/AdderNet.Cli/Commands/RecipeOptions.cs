@@ -1,4 +1,5 @@
 using System.CommandLine;
+using AdderNet.Cli.Detection;
 using AdderNet.Data;
 using AdderNet.Models;
 using AdderNet.Training;
@@ -35,6 +36,11 @@ internal sealed class RecipeOptions
         "--gradient", "Gradient of the adder filters: full precision, or its sign",
         ("full", WeightGradient.FullPrecision), ("sign", WeightGradient.Sign));
 
+    private readonly Option<InputGradient?> inputGradient = CommonOptions.Choice(
+        "--input-gradient", "Gradient that adder layers hand on: clipped as in the first paper, or its sign", ("clipped", InputGradient.Clipped), ("sign", InputGradient.Sign));
+
+    private readonly DetectionOptions detection = new();
+
     private readonly Option<Scale?> scaling = CommonOptions.Choice(
         "--scaling", "Learning rate of the adder layers: adaptive, increased by a fixed factor (ilr), or none",
         ("adaptive", Scale.Adaptive), ("ilr", Scale.Increased), ("none", Scale.None));
@@ -42,7 +48,7 @@ internal sealed class RecipeOptions
     private readonly Option<double?> eta = CommonOptions.Number(
         "--eta", "ETA", "Size of the scaled gradients with --scaling adaptive", 1e-12, 1e6);
 
-    private IEnumerable<Option> All => [recipe, model, data, layers, epochs, batchSize, learningRate, seed, gradient, scaling, eta];
+    private IEnumerable<Option> All => [recipe, model, data, layers, epochs, batchSize, learningRate, seed, gradient, inputGradient, scaling, eta, .. detection.All];
 
     public void AddTo(Command command)
     {
@@ -72,10 +78,41 @@ internal sealed class RecipeOptions
             LearningRate = arguments.GetValue(learningRate) ?? result.LearningRate,
             Seed = arguments.GetValue(seed) ?? result.Seed,
             WeightGradient = arguments.GetValue(gradient) ?? result.WeightGradient,
+            InputGradient = arguments.GetValue(inputGradient) ?? result.InputGradient,
         };
+        // Fewer epochs than the recipe warms up for leave one to learn in.
+        result = result with { WarmupEpochs = Math.Min(result.WarmupEpochs, Math.Max(0, result.Epochs - 1)) };
+        result = ForTask(result, arguments);
         result = WithScaling(result, arguments.GetValue(scaling), arguments.GetValue(eta));
         result.Validate();
         return result.WithAugmentation();
+    }
+
+    /// <summary>The task follows from the data; the model must be one for it.</summary>
+    private Recipe ForTask(Recipe result, ParseResult arguments)
+    {
+        ModelInfo chosen = Names.Model(result.Model);
+        DatasetInfo info = Datasets.Find(result.Dataset);
+        if (chosen.FindsBoxes != info.HasBoxes)
+        {
+            throw CliException.Usage(chosen.FindsBoxes
+                ? $"{chosen.Title} finds objects, and {info.Title} has images of one class each; use --data {string.Join(", ", Datasets.All.Where(d => d.HasBoxes).Select(d => d.Name))}, or another model."
+                : $"{info.Title} has images with boxes, and {chosen.Title} finds none; use --model {string.Join(", ", Names.Models.Where(m => m.FindsBoxes).Select(m => m.Name))}.");
+        }
+
+        if (info.HasBoxes)
+        {
+            if (result.Layers is not (LayerKind.Adder or LayerKind.Conv))
+            {
+                throw CliException.Usage($"{chosen.Title} is made of adder layers or convolutions, not of binary layers; use --layers adder or cnn.");
+            }
+
+            return detection.Apply(result, arguments);
+        }
+
+        return detection.All.FirstOrDefault(arguments.Has) is { } useless
+            ? throw CliException.Usage($"{useless.Name} is for detection, and {info.Title} has no boxes; leave it out, or use another data set.")
+            : result;
     }
 
     private static Recipe WithScaling(Recipe result, Scale? scale, double? eta)

@@ -51,6 +51,8 @@ internal sealed class TrainCommand
             "train --data cifar10 --data-dir ~/cifar # CIFAR-10 from files you have",
             "train --model resnet20 --data cifar10 --epochs 30 # a short version of the paper's 400 epochs",
             "train --model resnet20 --layers cnn # the CNN the paper compares with; bnn is the binary network",
+            "train --data digits # a detector, on digits at random places",
+            "train --data voc --data-dir ~/voc --backbone runs/resnet20-cifar10 # on your own images with boxes, from a classifier's weights",
             "train --scaling ilr --gradient sign # one row of the paper's ablation",
             "train --recipe mnist --print-recipe > my.json # get a recipe to edit...",
             "train --recipe my.json # ...and train it",
@@ -83,7 +85,7 @@ internal sealed class TrainCommand
         return WithInterrupt(cancel =>
         {
             // The folder comes after the data: without data there is nothing to keep.
-            DatasetSplits data = Open(chosen, options, cancel);
+            TrainingData data = TrainingData.Open(host, chosen, options, cancel);
             string path = arguments.GetValue(output) ?? Runs.NewPath(chosen);
             using RunFolder folder = RunFolder.Create(path, chosen, options);
             return Train(folder, data, arguments.GetValue(json), cancel);
@@ -103,7 +105,7 @@ internal sealed class TrainCommand
         {
             if (recorded.History.Count >= recorded.Recipe.Epochs)
             {
-                return ReportResult(new TrainingResult(path, recorded.History, recorded.Best, false), TimeSpan.Zero, arguments.GetValue(json));
+                return ReportResult(recorded.Recipe, new TrainingResult(path, recorded.History, recorded.Best, false), TimeSpan.Zero, arguments.GetValue(json));
             }
 
             options = OptionsOver(recorded.Options, arguments);
@@ -112,7 +114,7 @@ internal sealed class TrainCommand
         return WithInterrupt(cancel =>
         {
             using RunFolder folder = RunFolder.Open(path, options);
-            DatasetSplits data = Open(folder.Recipe, options, cancel);
+            TrainingData data = TrainingData.Open(host, folder.Recipe, options, cancel);
             return Train(folder, data, arguments.GetValue(json), cancel);
         });
 
@@ -127,18 +129,15 @@ internal sealed class TrainCommand
         SkipDamaged = arguments.GetValue(skipDamaged) || options.SkipDamaged,
     };
 
-    private DatasetSplits Open(Recipe chosen, RunOptions options, CancellationToken cancel) =>
-        DataSource.OpenSplits(host, chosen.Dataset, options.DataDir, options.SkipDamaged, cancel);
-
     private int WithInterrupt(Func<CancellationToken, int> work)
     {
         using Interrupt interrupt = new(host.Live is null ? host.Error : null);
         return work(interrupt.Token);
     }
 
-    private int Train(RunFolder folder, DatasetSplits data, bool asJson, CancellationToken cancel)
+    private int Train(RunFolder folder, TrainingData data, bool asJson, CancellationToken cancel)
     {
-        using Trainer trainer = new(folder, data);
+        using Trainer trainer = data.Trainer(folder);
         Recipe chosen = folder.Recipe;
         foreach (string notice in trainer.Notices)
         {
@@ -148,7 +147,7 @@ internal sealed class TrainCommand
         if (!asJson)
         {
             host.Out.WriteLine(FormattableString.Invariant(
-                $"{Names.Network(chosen.Layers, chosen.Model)} on {data.Train.Info.Title}: {Counts(data)}, {chosen.Epochs} epoch{(chosen.Epochs == 1 ? "" : "s")} of batches of {chosen.BatchSize}"));
+                $"{Names.Network(chosen.Layers, chosen.Model)} on {data.Info.Title}: {Counts(data)}, {chosen.Epochs} epoch{(chosen.Epochs == 1 ? "" : "s")} of batches of {chosen.BatchSize}"));
             host.Out.WriteLine($"Saving in {folder.Path}");
             host.Out.WriteLine();
         }
@@ -158,35 +157,30 @@ internal sealed class TrainCommand
             ? TrainingDisplay.RunAsJson(host, progress => trainer.Run(progress, cancel))
             : TrainingDisplay.Run(host, trainer.Metrics, folder.History, chosen.Epochs, progress => trainer.Run(progress, cancel), whole: null, cancel, data.Validation is null ? "test" : "val");
         // Test images beside validation images have had no part in the run so far: they tell what its best epoch is worth.
-        EvaluationResult? test = result.Interrupted || data.Validation is null || data.Test is null ? null : Measure(folder.Path, data.Test, chosen, cancel);
-        return ReportResult(result, DateTime.UtcNow - start, asJson, test);
+        EvaluationResult? test = result.Interrupted || data.Validation is null || data.Test is null ? null : data.MeasureTest(folder.Path, cancel);
+        return ReportResult(chosen, result, DateTime.UtcNow - start, asJson, test);
     }
 
-    private static string Counts(DatasetSplits data) => FormattableString.Invariant(
-        $"{data.Train.Count:N0} training{(data.Validation is { } validation ? $"{(data.Test is null ? " and" : ",")} {validation.Count:N0} validation" : "")}{(data.Test is { } test ? $" and {test.Count:N0} test" : "")} images");
+    private static string Counts(TrainingData data) => FormattableString.Invariant(
+        $"{data.Train:N0} training{(data.Validation is { } validation ? $"{(data.Test is null ? " and" : ",")} {validation:N0} validation" : "")}{(data.Test is { } test ? $" and {test:N0} test" : "")} images");
 
-    private static EvaluationResult Measure(string run, Dataset test, Recipe chosen, CancellationToken cancel)
-    {
-        using TrainedModel best = TrainedModel.Load(run);
-        using DataLoader loader = new(test, best.Preparation, chosen.BatchSize, shuffle: false, seed: 0);
-        return Evaluation.Run(best.Model, loader, null, cancel);
-    }
-
-    private int ReportResult(TrainingResult result, TimeSpan time, bool asJson, EvaluationResult? test = null)
+    private int ReportResult(Recipe chosen, TrainingResult result, TimeSpan time, bool asJson, EvaluationResult? test = null)
     {
         if (asJson)
         {
-            host.Out.WriteJsonLine(new { result.Folder, Epochs = result.History.Count, result.Interrupted, result.Best, result.Last, Test = test is null ? null : new { test.Count, test.Loss, test.Top1, test.Top5 } });
+            Dictionary<string, object>? measured = test?.Values.ToDictionary(v => v.Key, v => (object)v.Value);
+            measured?.Add("count", test!.Count);
+            host.Out.WriteJsonLine(new { result.Folder, Epochs = result.History.Count, result.Interrupted, result.Best, result.Last, Test = measured });
         }
         else
         {
-            Tell(result, time, test);
+            Tell(TrainingData.Metrics(chosen), result, time, test);
         }
 
         return result.Interrupted ? ExitCode.Interrupted : ExitCode.Success;
     }
 
-    private void Tell(TrainingResult result, TimeSpan time, EvaluationResult? test)
+    private void Tell(IReadOnlyList<Metric> metrics, TrainingResult result, TimeSpan time, EvaluationResult? test)
     {
         host.Out.WriteLine();
         if (result.Interrupted)
@@ -199,12 +193,13 @@ internal sealed class TrainCommand
         }
 
         string took = time > TimeSpan.Zero ? $", trained in {Duration.Words(time)}" : "; the run is complete";
-        string best = result.Best!.Epoch == result.Last!.Epoch ? "" : FormattableString.Invariant($" (best: {100 * result.Best.TestTop1:F2} % after epoch {result.Best.Epoch})");
+        Metric deciding = metrics.Single(m => m.Best is not null);
+        string best = result.Best!.Epoch == result.Last!.Epoch ? "" : $" (best: {Shown(result.Best.Measured)} after epoch {result.Best.Epoch})";
         string measured = result.Last.Validation is null ? "Test" : "Validation";
-        host.Out.WriteLine(FormattableString.Invariant($"{measured} accuracy {100 * result.Last.TestTop1:F2} %{best}{took}."));
+        host.Out.WriteLine($"{measured} {deciding.Title} {Shown(result.Last.Measured)}{best}{took}.");
         if (test is not null)
         {
-            host.Out.WriteLine(FormattableString.Invariant($"Test accuracy {100 * test.Top1:F2} %, of the epoch that is best by validation, over {test.Count:N0} images."));
+            host.Out.WriteLine(FormattableString.Invariant($"Test {deciding.Title} {Shown(test.Values)}, of the epoch that is best by validation, over {test.Count:N0} images."));
         }
 
         host.Out.WriteLine($"Saved in {result.Folder}: weights, metrics and TensorBoard events. What to type next:");
@@ -212,5 +207,7 @@ internal sealed class TrainCommand
         host.Out.WriteLine($"  {Host.CommandName} eval {result.Folder}");
         host.Out.WriteLine($"  {Host.CommandName} predict IMAGE.png --run {result.Folder}");
         host.Out.WriteLine($"  {Host.CommandName} train --help");
+
+        string Shown(MetricValues values) => deciding.Format(values[deciding.Name]);
     }
 }

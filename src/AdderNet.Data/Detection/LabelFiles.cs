@@ -44,9 +44,14 @@ internal sealed class LabelProblems(string root)
             return;
         }
 
-        throw sentences.Count == 1 ? new DataException(sentences[0]) : new DataException(
-            $"{sentences.Count:N0} labels in {root} can't be used{(sentences.Count > MostShown ? $", the first {MostShown} of them as told above" : "")}; correct them, or leave them out with --skip-damaged.",
-            [.. sentences.Take(MostShown)]);
+        throw new DataException(
+            sentences.Count == 1
+                ? sentences[0]
+                : $"{sentences.Count:N0} labels in {root} can't be used{(sentences.Count > MostShown ? $", the first {MostShown} of them as told above" : "")}; correct them.",
+            sentences.Count == 1 ? [] : [.. sentences.Take(MostShown)])
+        {
+            Problem = DataProblem.DamagedImages,
+        };
     }
 }
 

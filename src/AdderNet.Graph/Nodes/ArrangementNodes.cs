@@ -17,6 +17,19 @@ public sealed record ConcatenateNode : GraphNode
     private protected override Grid? GridOf(IReadOnlyList<Grid?> inputs) => Grid.Common(inputs);
 }
 
+/// <summary>Each pixel as a square of <see cref="Factor"/> x <see cref="Factor"/> (nearest neighbour).</summary>
+public sealed record UpsampleNode : GraphNode
+{
+    /// <summary>Rows and columns for each one.</summary>
+    public required int Factor { get; init; }
+
+    private protected override FeatureShape ShapeOf(IReadOnlyList<FeatureShape> inputs) => Single(inputs) is { IsVector: false } map && Factor is >= 1 and <= 64
+        ? map with { Height = checked(map.Height * Factor), Width = checked(map.Width * Factor) }
+        : throw new GraphException($"it makes maps larger by 1 to 64, not {inputs[0]} by {Factor}");
+
+    private protected override Grid? GridOf(IReadOnlyList<Grid?> inputs) => Grid.Common(inputs);
+}
+
 /// <summary>A map [C, H, W] as a vector of C * H * W, in that order.</summary>
 public sealed record FlattenNode : GraphNode
 {

@@ -24,6 +24,7 @@ namespace AdderNet.Graph;
 [JsonDerivedType(typeof(GlobalAveragePoolNode), "global-average-pool")]
 [JsonDerivedType(typeof(ConcatenateNode), "concatenate")]
 [JsonDerivedType(typeof(FlattenNode), "flatten")]
+[JsonDerivedType(typeof(UpsampleNode), "upsample")]
 [JsonDerivedType(typeof(ChannelShuffleNode), "channel-shuffle")]
 [JsonDerivedType(typeof(ShiftNode), "shift")]
 [JsonDerivedType(typeof(QuantizeNode), "quantize")]

@@ -21,6 +21,31 @@ internal sealed class ConcatenateStep(Value[] inputs, Value output) : Step(input
     }
 }
 
+/// <summary>Each pixel as a square of factor x factor.</summary>
+internal sealed class UpsampleStep(int factor, Value[] inputs, Value output) : Step(inputs, output)
+{
+    public override void Run(Frame frame)
+    {
+        ReadOnlySpan<float> x = frame.Of(Inputs[0]);
+        Span<float> y = frame.Of(Output);
+        int width = Output.Shape.Width, rows = frame.Images * Inputs[0].Shape.Channels * Inputs[0].Shape.Height;
+        for (int row = 0; row < rows; row++)
+        {
+            ReadOnlySpan<float> from = x.Slice(row * (width / factor), width / factor);
+            Span<float> first = y.Slice(row * factor * width, width);
+            for (int i = 0; i < from.Length; i++)
+            {
+                first.Slice(i * factor, factor).Fill(from[i]);
+            }
+
+            for (int i = 1; i < factor; i++)
+            {
+                first.CopyTo(y[((row * factor + i) * width)..]);
+            }
+        }
+    }
+}
+
 /// <summary>Channel i * groups + g is input channel g * (C / groups) + i.</summary>
 internal sealed class ChannelShuffleStep(int groups, Value[] inputs, Value output) : Step(inputs, output)
 {

@@ -45,6 +45,7 @@ internal abstract class Step(Value[] inputs, Value output)
         AveragePoolNode pool => new PoolStep<Mean>(pool.Window, pool.CountsPadding, inputs, output),
         GlobalAveragePoolNode => new GlobalAveragePoolStep(inputs, output),
         ConcatenateNode => new ConcatenateStep(inputs, output),
+        UpsampleNode upsample => new UpsampleStep(upsample.Factor, inputs, output),
         ChannelShuffleNode shuffle => new ChannelShuffleStep(shuffle.Groups, inputs, output),
         ShiftNode shift => new ShiftStep(shift, inputs, output),
         _ => throw new InferenceException($"The engine does not know the node '{node.Name}', a {node.GetType().Name}."),

@@ -15,29 +15,40 @@ public sealed class LayerFactory
 {
     private readonly Func<LayerSlot, LayerKind> kindOf;
     private readonly WeightGradient gradient;
+    private readonly InputGradient inputGradient;
 
     /// <summary>Layers of any kind at any place, the first and the last included.</summary>
     /// <param name="kindOf">The kind of the layer in each slot; the same slot always has the same.</param>
     /// <param name="gradient">The gradient that adder filters get.</param>
-    public LayerFactory(Func<LayerSlot, LayerKind> kindOf, WeightGradient gradient = WeightGradient.FullPrecision)
+    /// <param name="inputGradient">The gradient that adder layers hand on.</param>
+    public LayerFactory(
+        Func<LayerSlot, LayerKind> kindOf, WeightGradient gradient = WeightGradient.FullPrecision, InputGradient inputGradient = InputGradient.Clipped)
     {
         ArgumentNullException.ThrowIfNull(kindOf);
-        (this.kindOf, this.gradient) = (kindOf, gradient);
+        (this.kindOf, this.gradient, this.inputGradient) = (kindOf, gradient, inputGradient);
     }
 
     /// <summary>Layers that differ by place between an ordinary first layer and an ordinary classifier.</summary>
     /// <param name="kindOf">The kind of the layer in each inner slot.</param>
     /// <param name="gradient">The gradient that adder filters get.</param>
-    public static LayerFactory Inner(Func<LayerSlot, LayerKind> kindOf, WeightGradient gradient = WeightGradient.FullPrecision)
+    /// <param name="inputGradient">The gradient that adder layers hand on.</param>
+    public static LayerFactory Inner(
+        Func<LayerSlot, LayerKind> kindOf, WeightGradient gradient = WeightGradient.FullPrecision, InputGradient inputGradient = InputGradient.Clipped)
     {
         ArgumentNullException.ThrowIfNull(kindOf);
-        return new LayerFactory(slot => slot.Position == LayerPosition.Inner ? kindOf(slot) : LayerKind.Conv, gradient);
+        return new LayerFactory(slot => slot.Position == LayerPosition.Inner ? kindOf(slot) : LayerKind.Conv, gradient, inputGradient);
     }
 
     /// <summary>Layers of one kind between an ordinary first layer and an ordinary classifier, as in the paper.</summary>
     /// <param name="kind">The kind of all inner layers.</param>
     /// <param name="gradient">The gradient that adder filters get.</param>
-    public static LayerFactory Inner(LayerKind kind, WeightGradient gradient = WeightGradient.FullPrecision) => Inner(_ => kind, gradient);
+    /// <param name="inputGradient">The gradient that adder layers hand on.</param>
+    public static LayerFactory Inner(
+        LayerKind kind, WeightGradient gradient = WeightGradient.FullPrecision, InputGradient inputGradient = InputGradient.Clipped) =>
+        Inner(_ => kind, gradient, inputGradient);
+
+    /// <summary>Inner layers of one kind, with the gradients of these.</summary>
+    internal LayerFactory WithInner(LayerKind kind) => Inner(kind, gradient, inputGradient);
 
     /// <summary>
     /// The layers whose weights a state_dict has, each by the name of its key: adder layers and convolutions may be mixed in any way.
@@ -64,7 +75,7 @@ public sealed class LayerFactory
         {
             LayerKind.Adder => Layers.Adder2d(
                 slot.InChannels, slot.OutChannels, slot.KernelSize, slot.Stride, slot.Padding, groups: slot.Groups, bias: slot.Bias,
-                gradient: gradient),
+                gradient: gradient, inputGradient: inputGradient),
             LayerKind.Conv => Convolution(slot),
             LayerKind.Binary => Binary(slot, Binarization.XnorNet),
             LayerKind.DoReFa => Binary(slot, Binarization.DoReFa),

@@ -25,6 +25,12 @@ public sealed class ModelInfo
     /// <summary>Classes it usually tells apart.</summary>
     public int Classes { get; }
 
+    /// <summary>The maps on which it finds objects; none for a model that tells images apart.</summary>
+    public IReadOnlyList<DetectionLevel> Levels { get; internal init; } = [];
+
+    /// <summary>Whether it finds objects, for data sets with boxes.</summary>
+    public bool FindsBoxes => Levels.Count > 0;
+
     /// <summary>Builds it of some layers, for some classes and input channels.</summary>
     internal Func<LayerFactory, int, int, nn.Module<Tensor, Tensor>> Build { get; }
 }

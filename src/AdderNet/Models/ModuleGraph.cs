@@ -12,7 +12,7 @@ public static class ModuleGraph
 {
     private const string Supported =
         "Sequential, the models of this library, Adder2d, Conv2d, Linear, BatchNorm1d, BatchNorm2d, ReLU, ReLU6, Hardtanh, Sigmoid, MaxPool2d, "
-        + "AvgPool2d, AdaptiveAvgPool2d(1), ChannelShuffle, Flatten, Dropout and Identity";
+        + "AvgPool2d, AdaptiveAvgPool2d(1), Upsample (nearest), ChannelShuffle, Flatten, Dropout and Identity";
 
     /// <summary>
     /// What a model computes at inference, as data: BatchNorm with its running statistics, no dropout. The graph has one input named
@@ -35,6 +35,8 @@ public static class ModuleGraph
     /// <summary>The nodes read so far; each step returns the name of the node that its module's output is.</summary>
     private sealed class Reader
     {
+        private readonly Dictionary<Module, GraphNode> read = [];
+
         public List<GraphNode> Nodes { get; } = [];
 
         public string Add(GraphNode node)
@@ -51,9 +53,35 @@ public static class ModuleGraph
             {
                 Sequential sequence => ReadAll(sequence.named_children(), path, input),
                 Residual block => ReadBlock(block, path, input),
+                WiredNetwork network => ReadWires(network, path, input),
                 Dropout or Dropout1d or Dropout2d or AlphaDropout or Identity => input,
-                _ => Add(Node(module, name, [input])),
+                // A layer that stands in several places has one set of weights.
+                _ => Add(read.TryGetValue(module, out GraphNode? same)
+                    ? same with { Name = name, Inputs = [input] }
+                    : read[module] = Node(module, name, [input])),
             };
+        }
+
+        private string ReadWires(WiredNetwork network, string path, string input)
+        {
+            Dictionary<string, string> nodes = new() { [WiredNetwork.InputName] = input };
+            string last = input;
+            foreach (Wire wire in network.Wires)
+            {
+                string name = Within(path, wire.Name);
+                string[] inputs = [.. wire.Inputs.Select(i => nodes[i])];
+                // A layer behind a join is read under the step's name, the join beside it.
+                string joined = wire.Layer is null ? name : $"{name}.join";
+                last = wire.Join switch
+                {
+                    Join.Sum => Add(new AddNode { Name = joined, Inputs = inputs }),
+                    Join.Concatenation => Add(new ConcatenateNode { Name = joined, Inputs = inputs }),
+                    _ => inputs[0],
+                };
+                nodes[wire.Name] = last = wire.Layer is null ? last : Read(wire.Layer, name, last);
+            }
+
+            return last;
         }
 
         private string ReadAll(IEnumerable<(string Name, Module Layer)> layers, string path, string input) =>
@@ -125,6 +153,8 @@ public static class ModuleGraph
             CountsPadding = layer.count_include_pad,
         },
         AdaptiveAvgPool2d { output_size: [1] or [1, 1] } => new GlobalAveragePoolNode { Name = name, Inputs = inputs },
+        Upsample { mode: UpsampleMode.Nearest, scale_factor: [double rows, double columns] } when rows == columns && rows is 2 or 3 or 4 or 8 =>
+            new UpsampleNode { Name = name, Inputs = inputs, Factor = (int)rows },
         ChannelShuffle layer => new ChannelShuffleNode { Name = name, Inputs = inputs, Groups = (int)layer.groups },
         Flatten { start_dim: 1, end_dim: -1 or 3 } => new FlattenNode { Name = name, Inputs = inputs },
         Conv2d => throw Unsupported(name, module, "a padding of other values than zeros"),

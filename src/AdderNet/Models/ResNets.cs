@@ -36,13 +36,55 @@ internal static class ResNets
 
     private sealed record BlockSlots(LayerSlot[] Body, LayerSlot? Downsample);
 
+    /// <summary>FCOS behind ResNet-20, for pictures of about 128x128: the stem and a pooling leave a quarter of the rows and columns.</summary>
+    public static Module Fcos20(LayerFactory layers, DetectorOptions options, int classes, int inputChannels) => Fcos(
+        layers, new("conv1", First, inputChannels, 16, 3, Stride: 2, Padding: 1), Basic, [(16, 3), (32, 3), (64, 3)], options, levels: 3, width: 64, towers: 2,
+        classes);
+
+    /// <summary>FCOS behind ResNet-18.</summary>
+    public static Module Fcos18(LayerFactory layers, DetectorOptions options, int classes, int inputChannels) => Fcos(
+        layers, ImageNetStem(inputChannels), Basic, [(64, 2), (128, 2), (256, 2), (512, 2)], options, levels: 5, width: 256, towers: 4, classes);
+
+    /// <summary>FCOS behind ResNet-50.</summary>
+    public static Module Fcos50(LayerFactory layers, DetectorOptions options, int classes, int inputChannels) => Fcos(
+        layers, ImageNetStem(inputChannels), Bottleneck, [(256, 3), (512, 4), (1024, 6), (2048, 3)], options, levels: 5, width: 256, towers: 4, classes);
+
+    /// <summary>A detector whose neck reads all stages but the first.</summary>
+    private static WiredNetwork Fcos(
+        LayerFactory layers, LayerSlot stem, Block block, (long Channels, int Blocks)[] stages, DetectorOptions options, int levels, long width, int towers,
+        int classes)
+    {
+        if (Slots(block, stem.OutChannels, stages).SelectMany(s => s.Body).Any(layers.SeesBits)
+            || options.NeckLayers is LayerKind.Binary or LayerKind.DoReFa || options.HeadLayers is LayerKind.Binary or LayerKind.DoReFa)
+        {
+            throw new ArgumentException("Detectors are made of adder layers and convolutions, not of binary layers.");
+        }
+
+        return FcosNets.Build(
+            Body(layers, stem, ImageNetPool(), block, stages, null), [.. stages.Index().Skip(1).Select(s => ($"layer{s.Index + 1}", s.Item.Channels))], levels,
+            layers, options, width, towers, classes);
+    }
+
+    private static LayerSlot ImageNetStem(int inputChannels) => new("conv1", First, inputChannels, 64, 7, Stride: 2, Padding: 3);
+
+    private static (string, Module) ImageNetPool() => ("maxpool", nn.MaxPool2d(3, stride: 2, padding: 1));
+
     private static Module ImageNet(LayerFactory layers, Block block, (long Channels, int Blocks)[] stages, int classes, int inputChannels) =>
         Network(
-            layers, new("conv1", First, inputChannels, 64, 7, Stride: 2, Padding: 3), ("maxpool", nn.MaxPool2d(3, stride: 2, padding: 1)),
-            block, stages, new("fc", Last, stages[^1].Channels, classes, 1, Bias: true));
+            layers, ImageNetStem(inputChannels), ImageNetPool(), block, stages, new("fc", Last, stages[^1].Channels, classes, 1, Bias: true));
 
     private static Module Network(
-        LayerFactory layers, LayerSlot stem, (string, Module)? pool, Block block, (long Channels, int Blocks)[] stages, LayerSlot classifier)
+        LayerFactory layers, LayerSlot stem, (string, Module)? pool, Block block, (long Channels, int Blocks)[] stages, LayerSlot classifier) =>
+        nn.Sequential(
+        [
+            .. Body(layers, stem, pool, block, stages, classifier),
+            ("avgpool", nn.AdaptiveAvgPool2d(1)), (classifier.Name, layers.Create(classifier)), ("bn2", nn.BatchNorm2d(classifier.OutChannels)),
+            ("flatten", nn.Flatten()),
+        ]);
+
+    /// <summary>Stem and stages.</summary>
+    private static List<(string, Module)> Body(
+        LayerFactory layers, LayerSlot stem, (string, Module)? pool, Block block, (long Channels, int Blocks)[] stages, LayerSlot? next)
     {
         BlockSlots[] blocks = [.. Slots(block, stem.OutChannels, stages)];
         List<(string, Module)> network = layers.Unit(stem, "bn1", "relu", blocks[0].Body[0], pool);
@@ -53,18 +95,13 @@ internal static class ResNets
             for (int i = 0; i < stages[stage].Blocks; i++)
             {
                 BlockSlots slots = blocks[built++];
-                residuals.Add(($"{i}", Build(layers, slots, next: built < blocks.Length ? blocks[built].Body[0] : classifier)));
+                residuals.Add(($"{i}", Build(layers, slots, next: built < blocks.Length ? blocks[built].Body[0] : next)));
             }
 
             network.Add(($"layer{stage + 1}", nn.Sequential(residuals)));
         }
 
-        return nn.Sequential(
-        [
-            .. network,
-            ("avgpool", nn.AdaptiveAvgPool2d(1)), (classifier.Name, layers.Create(classifier)), ("bn2", nn.BatchNorm2d(classifier.OutChannels)),
-            ("flatten", nn.Flatten()),
-        ]);
+        return network;
     }
 
     /// <summary>The slots of all blocks; the first block of each stage but the first halves rows and columns.</summary>
@@ -84,7 +121,7 @@ internal static class ResNets
         }
     }
 
-    private static Residual Build(LayerFactory layers, BlockSlots block, LayerSlot next)
+    private static Residual Build(LayerFactory layers, BlockSlots block, LayerSlot? next)
     {
         Module? downsample = block.Downsample is null
             ? null
@@ -98,7 +135,7 @@ internal static class ResNets
 
         return new Residual(
             [.. steps, (body[^1].LocalName, layers.Create(body[^1])), ($"bn{body.Length}", nn.BatchNorm2d(body[^1].OutChannels))],
-            downsample, relu: !layers.SeesBits(next));
+            downsample, relu: next is null || !layers.SeesBits(next));
     }
 
     private static LayerSlot[] Basic(string name, long inChannels, long outChannels, long stride) =>

@@ -65,7 +65,7 @@ public class LabelFileTests
         using TempFolder folder = new();
         string voc = Voc(folder), label = Path.Combine(voc, "Annotations", "train_000002.xml");
         File.WriteAllText(label, Annotation($"\n\n<object><name>7</name>\n<bndbox><xmin>{xmin}</xmin><ymin>{ymin}</ymin><xmax>{xmax}</xmax><ymax>{ymax}</ymax></bndbox></object>"));
-        Refused.Says(() => Datasets.OpenDetection("voc", voc), $"{label} line 4", says);
+        Refused.Says(() => Datasets.OpenDetection("voc", voc), DataProblem.DamagedImages, $"{label} line 4", says);
         DetectionSplits rest = Datasets.OpenDetection("voc", voc, skipDamaged: true);
         Assert.Contains("1 label(s)", Assert.Single(rest.Notices), StringComparison.Ordinal);
         Assert.Empty(rest.Train.Images[1].Objects);
@@ -81,7 +81,7 @@ public class LabelFileTests
         string coco = Coco(folder), file = Path.Combine(coco, "annotations", "instances_val.json"), text = File.ReadAllText(file);
         int at = text.IndexOf("{\"id\":1,\"image_id\"", StringComparison.Ordinal);
         File.WriteAllText(file, $"{text[..at]}\n\n{{\"image_id\":1,\"category_id\":3,\"bbox\":[{numbers}]}},{text[at..]}");
-        Refused.Says(() => Datasets.OpenDetection("coco", coco), $"{file} line 3", "the box of '2'", says);
+        Refused.Says(() => Datasets.OpenDetection("coco", coco), DataProblem.DamagedImages, $"{file} line 3", "the box of '2'", says);
     }
 
     [Fact]
@@ -90,25 +90,25 @@ public class LabelFileTests
         using TempFolder folder = new();
         string voc = Voc(folder), list = Path.Combine(voc, "ImageSets", "Main", "val.txt"), names = File.ReadAllText(list);
         File.WriteAllText(list, $"{names}nobody\n");
-        Refused.Says(() => Datasets.OpenDetection("voc", voc), $"{list} line 3", "'nobody'", "Annotations");
+        Refused.Says(() => Datasets.OpenDetection("voc", voc), DataProblem.DamagedImages, $"{list} line 3", "'nobody'", "Annotations");
         File.WriteAllText(list, $"../../x\n{names}");
-        Refused.Says(() => Datasets.OpenDetection("voc", voc), $"{list} line 1", "no name of an image");
+        Refused.Says(() => Datasets.OpenDetection("voc", voc), DataProblem.DamagedImages, $"{list} line 1", "no name of an image");
         File.WriteAllText(list, names);
         string label = Path.Combine(voc, "Annotations", "val_000001.xml"), good = File.ReadAllText(label);
         File.WriteAllText(label, Annotation("<object><name>seven</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></object>"));
-        Refused.Says(() => Datasets.OpenDetection("voc", voc), $"{label} line 1", "no class 'seven'", "the classes are 0");
+        Refused.Says(() => Datasets.OpenDetection("voc", voc), DataProblem.DamagedImages, $"{label} line 1", "no class 'seven'", "the classes are 0");
         File.WriteAllText(label, "<annotation><object>");
-        Refused.Says(() => Datasets.OpenDetection("voc", voc), $"{label} line 1", "XML");
+        Refused.Says(() => Datasets.OpenDetection("voc", voc), DataProblem.DamagedImages, $"{label} line 1", "XML");
         File.WriteAllText(label, "<!DOCTYPE a [<!ENTITY b \"c\">]><annotation>&b;</annotation>");
-        Refused.Says(() => Datasets.OpenDetection("voc", voc), $"{label} line 1", "XML");
+        Refused.Says(() => Datasets.OpenDetection("voc", voc), DataProblem.DamagedImages, $"{label} line 1", "XML");
         File.WriteAllText(label, good.Replace("<width>128", "<width>256", StringComparison.Ordinal));
-        Refused.Says(() => Datasets.OpenDetection("voc", voc), "val_000001.png has 128x128 pixels", "256x128");
+        Refused.Says(() => Datasets.OpenDetection("voc", voc), DataProblem.DamagedImages, "val_000001.png has 128x128 pixels", "256x128");
         File.WriteAllText(label, good);
         string image = Path.Combine(voc, "JPEGImages", "val_000001.png");
         File.WriteAllBytes(image, File.ReadAllBytes(image)[..(int)(new FileInfo(image).Length / 2)]);
-        Refused.Says(() => Datasets.OpenDetection("voc", voc), image, "cut short");
+        Refused.Says(() => Datasets.OpenDetection("voc", voc), DataProblem.DamagedImages, image, "cut short");
         File.Delete(image);
-        Refused.Says(() => Datasets.OpenDetection("voc", voc), $"{list} line 1", "JPEGImages");
+        Refused.Says(() => Datasets.OpenDetection("voc", voc), DataProblem.DamagedImages, $"{list} line 1", "JPEGImages");
         Refused.Says(() => Datasets.OpenDetection("voc", folder["none"]), "does not exist");
         Refused.Says(() => Datasets.OpenDetection("voc", Directory.CreateDirectory(folder["empty"]).FullName), "is no Pascal VOC folder");
 
@@ -116,7 +116,7 @@ public class LabelFileTests
         File.WriteAllText(file, json[..^40]);
         Refused.Says(() => Datasets.OpenDetection("coco", coco), file, "no JSON of COCO's");
         File.WriteAllText(file, json.Replace("000001.png", "../../secret.png", StringComparison.Ordinal));
-        Refused.Says(() => Datasets.OpenDetection("coco", coco), $"{file} line 1", "secret.png");
+        Refused.Says(() => Datasets.OpenDetection("coco", coco), DataProblem.DamagedImages, $"{file} line 1", "secret.png");
         File.WriteAllText(file, json.Replace("\"image_id\":2,", "\"image_id\":99,", StringComparison.Ordinal));
         Assert.Contains("image 99", Messages(() => Datasets.OpenDetection("coco", coco)), StringComparison.Ordinal);
         File.WriteAllText(file, json.Replace("\"category_id\":", "\"category_id\":4", StringComparison.Ordinal));

@@ -1,0 +1,77 @@
+using AdderNet.Checkpoints;
+using AdderNet.Data;
+using AdderNet.Data.Detection;
+using AdderNet.Training.Detection;
+
+namespace AdderNet.Cli.Detection;
+
+/// <summary><c>addernet predict</c> of a detector: objects in images, and pictures with their boxes.</summary>
+internal sealed class DetectionPredict
+{
+    private readonly LoadedModel model;
+    private readonly Detector detector;
+    private readonly string folder;
+    private readonly float leastScore;
+    private readonly HashSet<string> used = new(StringComparer.OrdinalIgnoreCase);
+
+    /// <param name="model">The detector.</param>
+    /// <param name="folder">Where the pictures go.</param>
+    /// <param name="leastScore">Objects that are less sure are left out.</param>
+    public DetectionPredict(LoadedModel model, string folder, float leastScore)
+    {
+        (this.model, this.folder, this.leastScore) = (model, folder, leastScore);
+        detector = new Detector(model.Model, Names.Model(model.Name).Levels, model.ClassNames.Count);
+    }
+
+    /// <summary>An object as JSON has it: its box is left, upper, right and lower edge in pixels.</summary>
+    internal sealed record Object(string Class, int Index, float Score, IReadOnlyList<float> Box);
+
+    /// <summary>An image as JSON has it.</summary>
+    internal sealed record Prediction(string Image, int Width, int Height, IReadOnlyList<Object> Objects, string Picture);
+
+    /// <summary>Finds the objects of an image and writes the picture.</summary>
+    /// <exception cref="DataException">The image can't be read, or the picture not written.</exception>
+    public Prediction Run(string path, bool invert)
+    {
+        RawImage read = ImageFile.Read(path), image = read.WithChannels(model.Channels);
+        if (invert)
+        {
+            image = image with { Pixels = image.Pixels.ToArray().Select(p => (byte)(255 - p)).ToArray() };
+        }
+
+        IReadOnlyList<FoundBox> found = detector.Find(image, model.Preparation, leastScore);
+        string picture = NewName(path);
+        try
+        {
+            Directory.CreateDirectory(folder);
+            // The surest lie above the others.
+            byte[] png = BoxPicture.Png(read, found.Reverse().Select(f => new DrawnBox(
+                f.Box, FormattableString.Invariant($"{model.ClassNames[f.Class]} {f.Score:F2}"), DetectionReport.Color(f.Class))));
+            AtomicFile.Write(picture, stream => stream.Write(png));
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException or CheckpointException)
+        {
+            throw new CliException($"{picture} can't be written: {e.Message.TrimEnd('.')}; choose another folder with --out.");
+        }
+
+        return new Prediction(path, read.Width, read.Height, [.. found.Select(f => new Object(model.ClassNames[f.Class], f.Class, f.Score, [f.Box.X0, f.Box.Y0, f.Box.X1, f.Box.Y1]))], picture);
+    }
+
+    /// <summary>A line an object.</summary>
+    public static void Show(Host host, Prediction prediction)
+    {
+        host.Out.WriteLine($"{prediction.Image}: {prediction.Objects.Count} object{(prediction.Objects.Count == 1 ? "" : "s")}, drawn in {prediction.Picture}");
+        int width = prediction.Objects.Select(o => o.Class.Length).DefaultIfEmpty().Max();
+        foreach (Object o in prediction.Objects)
+        {
+            host.Out.WriteLine(FormattableString.Invariant($"  {o.Class.PadRight(width)}  {100 * o.Score,5:F1} %  ({o.Box[0]:F0}, {o.Box[1]:F0}) to ({o.Box[2]:F0}, {o.Box[3]:F0})"));
+        }
+    }
+
+    /// <summary>An image's name in the folder; images of one name from several folders are numbered.</summary>
+    private string NewName(string path)
+    {
+        string name = Path.GetFileNameWithoutExtension(path);
+        return Enumerable.Range(1, int.MaxValue).Select(i => Path.Combine(folder, i == 1 ? $"{name}.png" : $"{name}-{i}.png")).First(used.Add);
+    }
+}

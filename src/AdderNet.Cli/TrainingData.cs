@@ -1,0 +1,47 @@
+using AdderNet.Data;
+using AdderNet.Data.Detection;
+using AdderNet.Models;
+using AdderNet.Training;
+using AdderNet.Training.Detection;
+
+namespace AdderNet.Cli;
+
+/// <summary>The images of a training, and what is trained on them: the task follows from the data.</summary>
+/// <param name="Info">What the images are.</param>
+/// <param name="Train">Training images.</param>
+/// <param name="Validation">Validation images; null for none.</param>
+/// <param name="Test">Test images; null for none.</param>
+/// <param name="Trainer">Makes the trainer of a run.</param>
+/// <param name="MeasureTest">Measures the best epoch of a run on the test images.</param>
+internal sealed record TrainingData(
+    DatasetInfo Info, int Train, int? Validation, int? Test, Func<RunFolder, Trainer> Trainer, Func<string, CancellationToken, EvaluationResult> MeasureTest)
+{
+    /// <summary>Opens the data of a recipe; what a user should know of it is told.</summary>
+    public static TrainingData Open(Host host, Recipe recipe, RunOptions options, CancellationToken cancel) => Datasets.Find(recipe.Dataset).HasBoxes
+        ? Of(DataSource.OpenDetection(host, recipe.Dataset, options.DataDir, options.SkipDamaged, cancel), recipe)
+        : Of(DataSource.OpenSplits(host, recipe.Dataset, options.DataDir, options.SkipDamaged, cancel), recipe);
+
+    /// <summary>What is measured in a training by a recipe.</summary>
+    public static IReadOnlyList<Metric> Metrics(Recipe recipe) => Datasets.Find(recipe.Dataset).HasBoxes ? DetectionMetrics.All : ClassificationMetrics.All;
+
+    private static TrainingData Of(DatasetSplits data, Recipe recipe) => new(
+        data.Train.Info, data.Train.Count, data.Validation?.Count, data.Test?.Count, folder => new Trainer(folder, data), (run, cancel) =>
+        {
+            using TrainedModel best = TrainedModel.Load(run);
+            using DataLoader loader = new(data.Test!, best.Preparation, recipe.BatchSize, shuffle: false, seed: 0);
+            return Evaluation.Run(best.Model, loader, null, cancel);
+        });
+
+    private static TrainingData Of(DetectionSplits data, Recipe recipe) => new(
+        data.Train.Info, data.Train.Count, data.Validation?.Count, data.Test?.Count,
+        folder => new Trainer(folder, r => new DetectionTask(r, data.Train, data.Measured, data.Validation is not null, loadBackbone: folder.History.Count == 0)),
+        (run, cancel) =>
+        {
+            using TrainedModel best = TrainedModel.Load(run);
+            using DetectionLoader loader = new(data.Test!.WithClasses(best.ClassNames), best.Preparation, recipe.BatchSize, shuffle: false, seed: 0);
+            DetectionEvaluationResult result = DetectionEvaluation.Run(best.Model, DetectionModels.Find(recipe.Model).Levels, loader, null, cancel);
+            return new EvaluationResult(
+                new MetricValues((DetectionMetrics.Map50Name, result.Scores.All.Map50 ?? 0), (DetectionMetrics.MapName, result.Scores.All.Map ?? 0)),
+                data.Test!.Count, result.Seconds);
+        });
+}

@@ -1,0 +1,66 @@
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace AdderNet.Training.Detection;
+
+/// <summary>
+/// FCOS's losses: focal loss of the classes (alpha 0.25, gamma 2), generalized IoU of the boxes, weighted by centre-ness, and
+/// cross-entropy of the centre-ness.
+/// </summary>
+/// <param name="Classes">The focal loss, a place that is to find something.</param>
+/// <param name="Boxes">1 - GIoU.</param>
+/// <param name="Centres">The cross-entropy.</param>
+internal sealed record FcosLoss(Tensor Classes, Tensor Boxes, Tensor Centres)
+{
+    private const double Alpha = 0.25;
+
+    /// <summary>Larger logarithms of a distance are cut: e^6 strides are more than any image has.</summary>
+    internal const double MostLogarithm = 6;
+
+    /// <summary>All three together.</summary>
+    public Tensor Sum() => Classes + Boxes + Centres;
+
+    /// <summary>The losses of a batch.</summary>
+    /// <param name="rows">What the detector gives, [N, ...].</param>
+    /// <param name="grid">Its places.</param>
+    /// <param name="targets">What they should find.</param>
+    public static FcosLoss Of(Tensor rows, FcosGrid grid, FcosTargets targets)
+    {
+        long images = rows.shape[0];
+        Tensor all = cat(
+            [.. grid.Maps.Select(map => rows.narrow(1, (long)map.First * grid.Values, (long)map.Rows * map.Columns * grid.Values)
+                .view(images, grid.Values, map.Rows * map.Columns).transpose(1, 2))], 1).reshape(-1, grid.Values);
+        long[] places = targets.Places;
+        Tensor classes = Focal(all.narrow(1, 0, grid.Classes), tensor(targets.Scores, [all.shape[0], grid.Classes]), tensor(targets.Weights, [all.shape[0], 1]));
+        classes = classes / Math.Max(1, places.Length);
+        if (places.Length == 0)
+        {
+            // Zero, but with a gradient of zero to every parameter.
+            Tensor nothing = all.narrow(1, grid.Classes, 5).sum() * 0;
+            return new FcosLoss(classes, nothing, nothing);
+        }
+
+        Tensor found = all.index_select(0, tensor(places)), centreness = tensor(targets.Centreness);
+        Tensor overlap = GeneralizedIoU(
+            found.narrow(1, grid.Classes, 4).clamp_max(MostLogarithm).exp(), tensor(targets.Distances, [places.Length, 4]));
+        return new FcosLoss(
+            classes, ((1 - overlap) * centreness).sum() / centreness.sum().clamp_min(1e-6),
+            nn.functional.binary_cross_entropy_with_logits(found.select(1, grid.Classes + 4), centreness));
+    }
+
+    private static Tensor Focal(Tensor logits, Tensor targets, Tensor weights)
+    {
+        Tensor p = logits.sigmoid(), entropy = nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction: nn.Reduction.None);
+        Tensor wrong = p * (1 - targets) + (1 - p) * targets, alpha = Alpha * targets + (1 - Alpha) * (1 - targets);
+        return (alpha * wrong.square() * entropy * weights).sum();
+    }
+
+    /// <summary>IoU less the share of the smallest common box that neither has, of boxes by their distances from one point, [P, 4] (l, t, r, b).</summary>
+    internal static Tensor GeneralizedIoU(Tensor a, Tensor b)
+    {
+        Tensor common = Area(minimum(a, b)), around = Area(maximum(a, b)), union = Area(a) + Area(b) - common;
+        return common / union - (around - union) / around;
+
+        static Tensor Area(Tensor d) => (d.select(1, 0) + d.select(1, 2)) * (d.select(1, 1) + d.select(1, 3));
+    }
+}

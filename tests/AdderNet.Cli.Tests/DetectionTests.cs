@@ -1,0 +1,89 @@
+using System.Text.Json;
+using System.Text.RegularExpressions;
+
+namespace AdderNet.Cli.Tests;
+
+/// <summary>Detection from data to predictions; the task follows from the data.</summary>
+public class DetectionTests
+{
+    [Fact]
+    public void A_detector_is_trained_measured_and_used_with_the_same_commands()
+    {
+        using TempFolder folder = new();
+        string data = folder["digits"], run = folder["run"];
+        Assert.Contains("--data voc", Addernet.Run("datasets", "--write", "voc", "--out", data, "--images", "24").Succeeds(), StringComparison.Ordinal);
+        Assert.Contains("is there already", Addernet.Run("datasets", "--write", "voc", "--out", data).FailsWith(ExitCode.Failure), StringComparison.Ordinal);
+
+        string trained = Addernet.Run("train", "--data", "voc", "--data-dir", data, "--image-size", "64", "--epochs", "1", "--batch-size", "8", "--threads", "1", "--out", run).Succeeds();
+        Assert.Contains("AdderNet FCOS-ResNet-20 on Pascal VOC: 24 training, 3 validation and 3 test images", trained, StringComparison.Ordinal);
+        Assert.Matches("Validation mAP50-95 .* %", trained);
+        Assert.Matches("Test mAP50-95 .* %, of the epoch that is best by validation, over 3 images", trained);
+
+        string table = Addernet.Run("eval", run, "--data-dir", data, "--threads", "1").Succeeds();
+        Assert.Matches("Class +Images +Instances +Precision +Recall +mAP50 +mAP50-95", table);
+        Assert.Matches(@"all +3 +\d+ ", table);
+        Assert.Contains("Pascal VOC: mAP", table, StringComparison.Ordinal);
+        string page = File.ReadAllText(Path.Combine(run, "eval.html"));
+        Assert.Contains("Confusion matrix", page, StringComparison.Ordinal);
+        Assert.Equal(6, Regex.Count(page, "data:image/png;base64,"));
+        Assert.DoesNotContain("src=\"http", page, StringComparison.Ordinal);
+        JsonElement json = JsonDocument.Parse(Addernet.Run("eval", run, "--data-dir", data, "--threads", "1", "--json", "--report", folder["other.html"]).Succeeds()).RootElement;
+        Assert.Equal(3, json.GetProperty("count").GetInt32());
+        Assert.Equal(json.GetProperty("classes").EnumerateArray().Sum(c => c.GetProperty("instances").GetInt32()), json.GetProperty("all").GetProperty("instances").GetInt32());
+        Assert.True(File.Exists(folder["other.html"]));
+
+        string image = Path.Combine(data, "JPEGImages", "test_000001.png"), bad = folder["bad.png"];
+        File.WriteAllText(bad, "no image");
+        Outcome outcome = Addernet.Run("predict", image, bad, "--run", run, "--out", folder["found"], "--min-score", "0", "--json", "--threads", "1");
+        Assert.Equal(ExitCode.Failure, outcome.ExitCode);
+        JsonElement found = Assert.Single(JsonDocument.Parse(outcome.Out).RootElement.EnumerateArray());
+        Assert.Equal(128, found.GetProperty("width").GetInt32());
+        JsonElement[] objects = [.. found.GetProperty("objects").EnumerateArray()];
+        Assert.NotEmpty(objects);
+        Assert.All(objects, o => Assert.All(o.GetProperty("box").EnumerateArray(), edge => Assert.InRange(edge.GetSingle(), 0, 128)));
+        Assert.Equal(objects.Select(o => o.GetProperty("score").GetSingle()).OrderDescending(), objects.Select(o => o.GetProperty("score").GetSingle()));
+        using SkiaSharp.SKBitmap picture = SkiaSharp.SKBitmap.Decode(found.GetProperty("picture").GetString());
+        Assert.Equal((128, 128), (picture.Width, picture.Height));
+        Assert.Contains("objects, drawn in", Addernet.Run("predict", image, "--run", run, "--out", folder["found"], "--min-score", "0", "--threads", "1").Succeeds(), StringComparison.Ordinal);
+    }
+
+    [Theory]
+    [InlineData("train --data digits --model resnet20", "ResNet-20 finds none; use --model fcos-resnet20, fcos-resnet18, fcos-resnet50")]
+    [InlineData("train --data mnist --model fcos-resnet20", "FCOS-ResNet-20 finds objects, and MNIST has images of one class each")]
+    [InlineData("train --data digits --layers bnn", "not of binary layers")]
+    [InlineData("train --data mnist --neck fpn", "--neck is for detection")]
+    [InlineData("train --data digits --neck pan", "--neck takes rpafpn or fpn")]
+    [InlineData("info fcos-resnet20 --layers bnn", "not of binary layers")]
+    [InlineData("datasets --write voc", "name it with --out")]
+    [InlineData("datasets --images 4", "--images belongs to --write")]
+    public void What_does_not_go_together_is_told(string arguments, string says) =>
+        Assert.Contains(says, Addernet.Run(arguments.Split(' ')).FailsWith(ExitCode.Usage), StringComparison.Ordinal);
+
+    [Fact]
+    public void Bad_labels_and_images_are_told_before_training()
+    {
+        using TempFolder folder = new();
+        Addernet.Run("datasets", "--write", "coco", "--out", folder["digits"], "--images", "8").Succeeds();
+        string labels = Path.Combine(folder["digits"], "annotations", "instances_train.json");
+        File.WriteAllText(labels, File.ReadAllText(labels).Replace("\"bbox\":[", "\"bbox\":[-", StringComparison.Ordinal));
+        Outcome outcome = Addernet.Run("train", "--data", "coco", "--data-dir", folder["digits"], "--out", folder["run"]);
+        Assert.Equal(ExitCode.Failure, outcome.ExitCode);
+        Assert.Contains($"{labels} line 1: the box of", outcome.Error, StringComparison.Ordinal);
+        Assert.Contains("--skip-damaged", outcome.Error, StringComparison.Ordinal);
+        Assert.False(Directory.Exists(folder["run"]));
+        Assert.Contains("give its path with --data-dir", Addernet.Run("train", "--data", "voc").FailsWith(ExitCode.Failure), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void Options_of_detectors_are_in_the_recipe()
+    {
+        JsonElement recipe = JsonDocument.Parse(Addernet.Run(
+            "train", "--data", "digits", "--neck", "fpn", "--neck-layers", "cnn", "--head-layers", "adder", "--freeze-batchnorm", "--input-gradient", "sign", "--image-size", "96", "--backbone", "some/run",
+            "--print-recipe").Succeeds()).RootElement;
+        JsonElement detection = recipe.GetProperty("detection");
+        Assert.Equal(("fpn", "cnn", "adder", true), (detection.GetProperty("neck").GetString(), detection.GetProperty("neckLayers").GetString(), detection.GetProperty("headLayers").GetString(), detection.GetProperty("freezeBatchNorm").GetBoolean()));
+        Assert.Equal(Path.GetFullPath("some/run"), detection.GetProperty("backbone").GetString());
+        Assert.Equal("sign", recipe.GetProperty("inputGradient").GetString());
+        Assert.Equal(96, recipe.GetProperty("testAugmentation").GetProperty("scaleJitter").GetProperty("size").GetInt32());
+    }
+}
