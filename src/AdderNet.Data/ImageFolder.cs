@@ -189,12 +189,13 @@ internal sealed class ImageFolder
         {
             throw new DataException(
                 $"{damaged.Length:N0} of {all.Length:N0} images in {root} can't be read; replace or remove {(damaged.Length == 1 ? "it" : "them")}.",
-                [.. problems.Values.Select(problem => problem.Message)]) { Problem = DataProblem.DamagedImages };
+                [.. damaged.Select(problem => problem.Message)]) { Problem = DataProblem.DamagedImages };
         }
 
         if (empty.Length > 0)
         {
-            notices.Add($"{empty.Length:N0} of {all.Length:N0} files in {root} are named as images, but hold none, and are left out; the first is {all[problems.First(problem => problem.Value == empty[0]).Key].Path}.");
+            string first = all[problems.First(problem => problem.Value == empty[0]).Key].Path;
+            notices.Add($"{empty.Length:N0} of {all.Length:N0} files in {root} are named as images, but hold none, and are left out; the first is {first}.");
         }
 
         if (damaged.Length > 0)

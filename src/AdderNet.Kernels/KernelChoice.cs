@@ -40,7 +40,7 @@ internal static class KernelChoice
     /// The input gradient brings two kinds of channels into planes, and saves less: a term it can't skip takes 3 or 4 instructions as before.
     /// Measured with AVX2, one thread, 31 % of taps free and 14 % a sum, twice: the time of planes over dense is 0.81 to 0.96 for 128 to 512
     /// channels on both sides and images of 8, 16 and 32 columns (VGG-small), 0.8 to 1.1 with 16 and 32 channels, 1.0 to 1.6 where columns fill
-    /// no whole vectors (7, 14 and 28) or images are few. With AVX-512 the dense kernel clamps in one instruction, and was not measured.
+    /// no whole vectors (7, 14 and 28) or images are few. Other widths were not measured; with AVX-512 the dense kernel clamps in one instruction.
     /// </summary>
     private const int ManyGradientChannels = 128;
 
@@ -79,7 +79,7 @@ internal static class KernelChoice
     /// <summary>The kernel for a layer's input gradient.</summary>
     public static ForwardKernels InputGradient(AdderShape s) =>
         Forced.Kernel ?? ((long)s.N * s.H * s.W >= ManyPixels && Math.Min(s.GroupC, s.GroupO) >= ManyGradientChannels
-            && s.W % (int)VectorWidth.Vector256 == 0 && s.KernelH * s.KernelW > 1 && VectorWidths.Best < VectorWidth.Vector512
+            && s.W % (int)VectorWidth.Vector256 == 0 && s.KernelH * s.KernelW > 1 && VectorWidths.Best == VectorWidth.Vector256
             ? ForwardKernels.Planes
             : ForwardKernels.Dense);
 

@@ -84,8 +84,12 @@ public sealed class RunFolder : IDisposable
 
     internal CheckpointStore Checkpoints { get; }
 
-    /// <summary>Records what computes from now on.</summary>
-    internal void RecordMachine() => Write(Path, OptionsName, JsonSerializer.Serialize(Options with { Processor = ProcessorKind.Current }, TrainingJson.Indented));
+    /// <summary>Records what computes from now on: training begins.</summary>
+    internal void RecordMachine()
+    {
+        isNew = false;
+        Write(Path, OptionsName, JsonSerializer.Serialize(Options with { Processor = ProcessorKind.Current }, TrainingJson.Indented));
+    }
 
     /// <summary>Whether a folder holds a run.</summary>
     /// <param name="path">The folder; it may not exist.</param>
@@ -162,7 +166,7 @@ public sealed class RunFolder : IDisposable
     /// <summary>Takes back what <see cref="Create"/> made, where no training could begin: the next try finds its place free.</summary>
     internal void TakeBack()
     {
-        if (!isNew)
+        if (!isNew || History.Count > 0)
         {
             return;
         }

@@ -354,7 +354,14 @@ public class TrainerTests
         // One that has begun stays, whatever it then meets.
         using RunFolder begun = RunFolder.Open(folder["new"]);
         Assert.ThrowsAny<Exception>(() => new Trainer(begun, Small.Train, Small.Test, () => throw new InvalidOperationException("no model")));
-        Assert.True(RunFolder.HoldsRun(folder["new"]));
+        using RunFolder trained = RunFolder.Create(folder["trained"], Small.Recipe with { Epochs = 1 });
+        using (Trainer trainer = new(trained, Small.Train, Small.Test, Small.Model))
+        {
+            trainer.Run(cancel: TestContext.Current.CancellationToken);
+        }
+
+        Assert.ThrowsAny<Exception>(() => new Trainer(trained, Small.Train, Small.Test, () => throw new InvalidOperationException("no model")));
+        Assert.All([folder["new"], folder["trained"]], run => Assert.True(RunFolder.HoldsRun(run)));
     }
 
     [Fact]

@@ -28,7 +28,7 @@ internal unsafe struct GradientTapList
     private const int Kinds = 4;
 
     /// <summary>Taps of one block and channel at most: layers with larger windows are not for this kernel.</summary>
-    public const int MostTaps = 144;
+    public const int MostTaps = PlaneTiling.MaxRun;
 
     /// <summary>For each comparison's outcome (below all, above all, above what needs no upper bound, below what needs no lower one) the kind.</summary>
     private static ReadOnlySpan<byte> KindOf => [2, 1, 2, 3, 0, 0, 0, 0, 4, 4, 4, 4, 4, 4, 4, 4];

@@ -15,7 +15,7 @@ internal readonly struct PlaneTiling
     private const int CacheBytes = 24 * 1024;
 
     /// <summary>Filter elements that one run of the inner loop may add up in float32 registers before they join the totals.</summary>
-    private const int MaxRun = 144;
+    public const int MaxRun = 144;
 
     /// <summary>Bytes of all sums, and of the patch, that a tile may have: together well within the second-level cache.</summary>
     private const int SumsBytes = 128 * 1024, PatchBytes = 128 * 1024;
