@@ -12,6 +12,7 @@ internal static class ByteSuite
         using OnnxPeer planes = OnnxConvolution.Bytes(c, threads, channelsLast: false), channelsLast = OnnxConvolution.Bytes(c, threads, channelsLast: true);
         using OnnxPeer single = OnnxConvolution.Float(c, threads);
         int[] bits = [8, 7, 6];
+        string kind = LayerFilters.Of(c).Kind;
         (Action Run, double Left)[] ours = [.. bits.Select(b => Ours(c, b))];
         double[] s = Interleaved.Medians(time, 7, [.. ours.Select(o => o.Run), planes.Run, channelsLast.Run, single.Run]);
         double peer = Math.Min(s[3], s[4]);
@@ -22,19 +23,18 @@ internal static class ByteSuite
 
         yield return new Row("bytes, 7 bits, against ONNX Runtime's float32 Conv", Describe(1), threads, s[1], s[5], "s");
 
-        string Describe(int k) => $"{c} ({ours[k].Left:P0} of taps left, {c.Terms / s[k] / 1e9:F0} G terms/s)";
+        string Describe(int k) => $"{c} ({ours[k].Left:P0} of taps left, {kind}, {c.Terms / s[k] / 1e9:F0} G terms/s)";
     }
 
     private static (Action Run, double Left) Ours(LayerCase c, int bits)
     {
         AdderShape shape = c.Shape;
         int top = (1 << bits) - 1;
-        var random = new Random(1);
 
-        // Filters as a trained ResNet-20 has them: 42 % at 0, 20 % at the top or above, the rest between. Inputs as a ReLU leaves them.
-        byte[] filters = new byte[shape.FiltersLength], x = new byte[shape.XLength];
-        Fill(filters, () => random.NextDouble() switch { < 0.42 => 0, < 0.62 => top, _ => random.Next(1, top) });
-        Fill(x, () => (int)Math.Clamp(top * (random.NextDouble() * 2 - 1), 0, top));
+        // Inputs and filters on one grid that ends at the largest input, as the quantizer makes it.
+        float[] inputs = LayerFilters.Inputs(c);
+        float step = inputs.Max() / top;
+        byte[] filters = Codes(LayerFilters.Of(c).Values), x = Codes(inputs);
         double[] scale = new double[shape.O], shift = new double[shape.O];
         Array.Fill(scale, 0.1);
         Array.Fill(shift, 0.05 * top * shape.FilterLength);
@@ -44,12 +44,6 @@ internal static class ByteSuite
         new BytePlanes(input, shape.N, from).CopyFrom(x);
         return (() => layer.Forward(new BytePlanes(input, shape.N, from), new BytePlanes(output, shape.N, to)), layer.Taps.Left);
 
-        static void Fill(byte[] codes, Func<int> next)
-        {
-            for (int i = 0; i < codes.Length; i++)
-            {
-                codes[i] = (byte)next();
-            }
-        }
+        byte[] Codes(float[] values) => [.. values.Select(v => (byte)Math.Clamp(MathF.Round(v / step), 0, top))];
     }
 }

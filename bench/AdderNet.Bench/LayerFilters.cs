@@ -26,6 +26,13 @@ internal static class LayerFilters
         return trained is null ? (Draw(s.FiltersLength, 2, 4, 0.81), "drawn") : (trained.ToFloats(), "trained");
     }
 
+    /// <summary>The layer as tables name it: how many filter elements inputs behind a ReLU leave to do something for, and whose filters they are.</summary>
+    public static string Describe(LayerCase c)
+    {
+        var (values, kind) = Of(c);
+        return $"{c} ({new PackedTaps(c.Shape, values, InputRange.AfterRelu).ShareLeft:P0} of taps left, {kind})";
+    }
+
     /// <summary>Inputs as a ReLU leaves them.</summary>
     public static float[] Inputs(LayerCase c)
     {

@@ -18,10 +18,11 @@ internal static class LayerSuite
         using var scope = NewDisposeScope();
         using var guard = no_grad();
         var (adder, conv, channelsLast, plain) = Make(c);
-        var (kept, name) = Kept(c);
+        Action kept = Kept(c);
+        string name = LayerFilters.Describe(c);
         double[] s = Interleaved.Medians(time, 15, () => Run(adder, channelsLast), kept, () => Run(conv, channelsLast), () => Run(conv, plain));
         double peer = Math.Min(s[2], s[3]);
-        return [new Row(Forward, c.ToString(), threads, s[0], peer, "s"), new Row($"{Forward}, lists kept", name, threads, s[1], peer, "s")];
+        return [new Row(Forward, name, threads, s[0], peer, "s"), new Row($"{Forward}, lists kept", name, threads, s[1], peer, "s")];
 
         static void Run(nn.Module<Tensor, Tensor> layer, Tensor x) => layer.forward(x).Dispose();
     }
@@ -30,18 +31,16 @@ internal static class LayerSuite
     public static Row MeasureAgainstOnnxRuntime(LayerCase c, int threads, TimeSpan time)
     {
         using OnnxPeer peer = OnnxConvolution.Float(c, threads);
-        var (kept, name) = Kept(c);
-        double[] s = Interleaved.Medians(time, 15, kept, peer.Run);
-        return new Row($"{Forward}, lists kept, against ONNX Runtime's Conv", name, threads, s[0], s[1], "s");
+        double[] s = Interleaved.Medians(time, 15, Kept(c), peer.Run);
+        return new Row($"{Forward}, lists kept, against ONNX Runtime's Conv", LayerFilters.Describe(c), threads, s[0], s[1], "s");
     }
 
-    private static (Action Run, string Name) Kept(LayerCase c)
+    private static Action Kept(LayerCase c)
     {
         AdderShape shape = c.Shape;
-        var (filters, kind) = LayerFilters.Of(c);
         float[] x = LayerFilters.Inputs(c), y = new float[shape.YLength];
-        PackedTaps taps = new(shape, filters, InputRange.AfterRelu);
-        return (() => AdderKernel.Forward(shape, x, taps, y), $"{c} ({taps.ShareLeft:P0} of taps left, {kind})");
+        PackedTaps taps = new(shape, LayerFilters.Of(c).Values, InputRange.AfterRelu);
+        return () => AdderKernel.Forward(shape, x, taps, y);
     }
 
     public static Row MeasureForwardBackward(LayerCase c, int threads, TimeSpan time)
@@ -53,7 +52,7 @@ internal static class LayerSuite
         Tensor shape = conv.forward(plain), gPlain = randn_like(shape), g = ToChannelsLast(gPlain);
         double[] s = Interleaved.Medians(
             time, 15, () => Run(adder, channelsLast, g), () => Run(conv, channelsLast, g), () => Run(conv, plain, gPlain));
-        return new Row(ForwardBackward, c.ToString(), threads, s[0], Math.Min(s[1], s[2]), "s");
+        return new Row(ForwardBackward, LayerFilters.Describe(c), threads, s[0], Math.Min(s[1], s[2]), "s");
 
         static void Run(nn.Module<Tensor, Tensor> layer, Tensor x, Tensor g)
         {
