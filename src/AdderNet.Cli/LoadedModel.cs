@@ -59,6 +59,27 @@ internal sealed record LoadedModel(
     /// <summary>Whether it finds objects rather than tells images apart.</summary>
     public bool FindsBoxes => Names.Models.Any(m => m.FindsBoxes && string.Equals(m.Name, Name, StringComparison.OrdinalIgnoreCase));
 
+    /// <summary>Refuses a detector, for what only models that tell images apart can do yet.</summary>
+    /// <param name="done">What would be done to it, such as "quantized".</param>
+    /// <exception cref="CliException">It is a detector.</exception>
+    public void RefuseDetector(string done)
+    {
+        if (FindsBoxes)
+        {
+            throw new CliException($"{Source} is a detector; it can't be {done} yet.");
+        }
+    }
+
+    /// <summary>Refuses images of other channels than the model takes.</summary>
+    /// <exception cref="CliException">They differ.</exception>
+    public void RefuseOtherChannels(DatasetInfo data)
+    {
+        if (data.Channels != Channels)
+        {
+            throw new CliException($"{Source} is for images of {Channels} channel(s); those of {data.Title} have {data.Channels}.");
+        }
+    }
+
     /// <summary>The network as data, with all that is needed to feed it and to read its answers.</summary>
     /// <exception cref="GraphException">A module of it cannot be described in a graph.</exception>
     public NetworkGraph ToGraph()

@@ -3,7 +3,7 @@ using SkiaSharp;
 namespace AdderNet.Data;
 
 /// <summary>Writes images.</summary>
-public static class ImageWriter
+internal static class ImageWriter
 {
     /// <summary>An image as the content of a PNG file.</summary>
     public static byte[] Png(RawImage image)
@@ -14,7 +14,7 @@ public static class ImageWriter
     }
 
     /// <summary>An image that can be drawn on.</summary>
-    internal static SKBitmap ToBitmap(RawImage image)
+    public static SKBitmap ToBitmap(RawImage image)
     {
         SKBitmap bitmap = new(image.Width, image.Height, image.Channels == 1 ? SKColorType.Gray8 : SKColorType.Rgba8888, SKAlphaType.Opaque);
         Span<byte> to = bitmap.GetPixelSpan();

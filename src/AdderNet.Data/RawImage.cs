@@ -39,6 +39,18 @@ public readonly record struct RawImage(int Height, int Width, int Channels, Read
         return this with { Channels = channels, Pixels = to };
     }
 
+    /// <summary>Light where the image is dark: 255 less each value.</summary>
+    public RawImage Negative()
+    {
+        byte[] to = Pixels.ToArray();
+        for (int i = 0; i < to.Length; i++)
+        {
+            to[i] = (byte)(255 - to[i]);
+        }
+
+        return this with { Pixels = to };
+    }
+
     /// <summary>The image at another size; the same filter as PyTorch's <c>Resize</c> on a Pillow image (antialiased bilinear).</summary>
     /// <exception cref="ArgumentOutOfRangeException">A size is below 1.</exception>
     public RawImage Resize(int height, int width)

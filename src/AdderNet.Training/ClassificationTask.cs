@@ -31,11 +31,7 @@ public sealed class ClassificationTask : ITrainingTask
         ArgumentNullException.ThrowIfNull(recipe);
         ArgumentNullException.ThrowIfNull(train);
         ArgumentNullException.ThrowIfNull(measured);
-        if (recipe is not { TrainAugmentation: { } learning, TestAugmentation: { } measuring })
-        {
-            throw new ArgumentException("The recipe leaves its augmentations to the data set; call WithAugmentation first.", nameof(recipe));
-        }
-
+        (Augmentation learning, Augmentation measuring) = Recipe.WrittenAugmentations(recipe);
         this.recipe = recipe;
         this.measuresValidation = measuresValidation;
         classNames = train.ClassNames;

@@ -152,6 +152,11 @@ public sealed record Recipe : IJsonOnDeserialized
         TestAugmentation = TestAugmentation ?? Augmentation.For(Dataset, train: false),
     };
 
+    /// <summary>The augmentations of a recipe that has them written out.</summary>
+    internal static (Augmentation Train, Augmentation Test) WrittenAugmentations(Recipe recipe) =>
+        recipe is { TrainAugmentation: { } train, TestAugmentation: { } test } ? (train, test) : throw new ArgumentException(
+            "The recipe leaves its augmentations to the data set; call WithAugmentation first.", nameof(recipe));
+
     /// <summary>
     /// This recipe for another data set. Images of the same size are still prepared its way, with the new ones' mean and deviation; for
     /// others the augmentation is left to the data set.

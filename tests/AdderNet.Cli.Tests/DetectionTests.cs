@@ -44,7 +44,44 @@ public class DetectionTests
         Assert.Equal(objects.Select(o => o.GetProperty("score").GetSingle()).OrderDescending(), objects.Select(o => o.GetProperty("score").GetSingle()));
         using SkiaSharp.SKBitmap picture = SkiaSharp.SKBitmap.Decode(found.GetProperty("picture").GetString());
         Assert.Equal((128, 128), (picture.Width, picture.Height));
-        Assert.Contains("objects, drawn in", Addernet.Run("predict", image, "--run", run, "--out", folder["found"], "--min-score", "0", "--threads", "1").Succeeds(), StringComparison.Ordinal);
+
+        // A picture takes the place of nothing: neither of its image beside it, nor of an earlier picture.
+        string beside = Path.GetDirectoryName(image)!;
+        Dictionary<string, byte[]> before = Directory.GetFiles(beside).ToDictionary(f => f, File.ReadAllBytes);
+        for (int i = 1; i <= 2; i++)
+        {
+            string name = Path.Combine(beside, i == 1 ? "test_000001-found.png" : "test_000001-found-2.png");
+            string said = Addernet.Run("predict", image, "--run", run, "--out", beside, "--min-score", "0", "--threads", "1").Succeeds();
+            Assert.Contains($"objects, drawn in {name}", said, StringComparison.Ordinal);
+            Assert.All(before, file => Assert.Equal(file.Value, File.ReadAllBytes(file.Key)));
+            Assert.False(before.ContainsKey(name));
+            before.Add(name, File.ReadAllBytes(name));
+        }
+
+        // What can't be done yet is said before anything else is asked for.
+        Directory.CreateDirectory(folder["there"]);
+        foreach (string command in (string[])["export --to onnx", "export --to c", "export --to web", "export --to native", "quantize", "bench"])
+        {
+            string[] words = command.Split(' ');
+            string[] arguments = [words[0], run, .. words[0] == "export" ? [folder["there"], .. words[1..]] : Array.Empty<string>()];
+            string refusal = Addernet.Run(arguments).FailsWith(ExitCode.Failure);
+            string done = words[0] switch { "export" => "exported", "bench" => "benchmarked", _ => "quantized" };
+            Assert.Contains($"is a detector; it can't be {done} yet.", refusal, StringComparison.Ordinal);
+        }
+
+        Assert.Empty(Directory.EnumerateFileSystemEntries(folder["there"]));
+    }
+
+    [Fact]
+    public void Fewer_epochs_than_a_recipe_warms_up_for_shorten_the_warm_up_only_on_the_command_line()
+    {
+        using TempFolder folder = new();
+        string path = folder["recipe.json"], recipe = Addernet.Run("train", "--data", "digits", "--print-recipe").Succeeds();
+        File.WriteAllText(path, Regex.Replace(recipe, "\"warmupEpochs\": \\d+", "\"warmupEpochs\": 5"));
+        string printed = Addernet.Run("train", "--recipe", path, "--epochs", "3", "--print-recipe").Succeeds();
+        Assert.Equal(2, JsonDocument.Parse(printed).RootElement.GetProperty("warmupEpochs").GetInt32());
+        File.WriteAllText(path, Regex.Replace(File.ReadAllText(path), "\"epochs\": \\d+", "\"epochs\": 4"));
+        Assert.Contains("warmupEpochs is 5", Addernet.Run("train", "--recipe", path).FailsWith(ExitCode.Failure), StringComparison.Ordinal);
     }
 
     [Theory]

@@ -54,14 +54,11 @@ internal static class BenchCommand
         command.SetAction(arguments =>
         {
             using LoadedModel model = models.Load(host, arguments, arguments.GetValue(run));
+            model.RefuseDetector("benchmarked");
             using Interrupt interrupt = new(null);
             string dataName = arguments.GetValue(models.Data) is { } other ? Datasets.Find(other).Name : model.Dataset;
             Dataset data = DataSource.Open(host, dataName, train: true, arguments.GetValue(dataDir), interrupt.Token);
-            if (data.Info.Channels != model.Channels)
-            {
-                throw new CliException($"{model.Source} is for images of {model.Channels} channel(s); those of {data.Info.Title} have {data.Info.Channels}.");
-            }
-
+            model.RefuseOtherChannels(data.Info);
             using DataLoader loader = new(data, model.Preparation, Math.Min(CalibrationImageCount, data.Count), shuffle: true, seed: 1);
             float[] images = FirstBatch(loader);
             NetworkGraph graph = model.ToGraph(loader.Height, loader.Width, data.ClassNames);

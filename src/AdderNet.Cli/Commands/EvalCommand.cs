@@ -19,7 +19,7 @@ internal static class EvalCommand
         };
         ModelOptions models = new();
         Option<string?> dataDir = CommonOptions.DataDir();
-        Option<int?> batchSize = CommonOptions.Number("--batch-size", "N", "Images at a time, 256 by default", 1, 1 << 20), threads = CommonOptions.Threads();
+        Option<int?> batchSize = CommonOptions.Number("--batch-size", "N", "Images at a time, 256 by default, 16 for a detector", 1, 1 << 20), threads = CommonOptions.Threads();
         Option<string?> report = new("--report")
         {
             HelpName = "FILE.html",
@@ -43,7 +43,7 @@ internal static class EvalCommand
             using LoadedModel model = models.Load(host, arguments, arguments.GetValue(run));
             using Interrupt interrupt = new(null);
             string dataName = arguments.GetValue(models.Data) is { } other ? Datasets.Find(other).Name : model.Dataset;
-            int images = arguments.GetValue(batchSize) ?? 256;
+            int images = arguments.GetValue(batchSize) ?? (model.FindsBoxes ? 16 : 256);
             DatasetInfo info = Datasets.Find(dataName);
             if (model.FindsBoxes != info.HasBoxes)
             {
@@ -54,10 +54,11 @@ internal static class EvalCommand
 
             if (model.FindsBoxes)
             {
-                string? folder = arguments.GetValue(run) is not { } named ? Path.GetDirectoryName(Path.GetDirectoryName(model.Source)) : Directory.Exists(named) ? named : null;
+                string? folder = arguments.GetValue(run) is not { } named ? Path.GetDirectoryName(Path.GetDirectoryName(model.Source))
+                    : Directory.Exists(named) ? named : null;
                 string? file = arguments.GetValue(report) ?? (folder is null ? null : Path.Combine(folder, "eval.html"));
                 DetectionEval.Run(
-                    host, model, dataName, arguments.GetValue(dataDir), arguments.GetValue(skipDamaged), Math.Min(images, 16), file, arguments.GetValue(json),
+                    host, model, dataName, arguments.GetValue(dataDir), arguments.GetValue(skipDamaged), images, file, arguments.GetValue(json),
                     interrupt.Token);
                 return;
             }
@@ -68,11 +69,7 @@ internal static class EvalCommand
             }
 
             Dataset data = DataSource.Open(host, dataName, train: false, arguments.GetValue(dataDir), interrupt.Token, arguments.GetValue(skipDamaged));
-            if (data.Info.Channels != model.Channels)
-            {
-                throw new CliException($"{model.Source} is for images of {model.Channels} channel(s); those of {data.Info.Title} have {data.Info.Channels}.");
-            }
-
+            model.RefuseOtherChannels(data.Info);
             using DataLoader loader = new(data, model.Preparation, images, shuffle: false, seed: 0);
             EvaluationResult result = Measure(host, arguments.GetValue(json), model, loader, interrupt.Token);
             if (arguments.GetValue(json))

@@ -77,6 +77,8 @@ internal static class ExportCommand
                 target = target.Word == denseC.Word ? denseC : throw CliException.Usage("--dense is for --to c.");
             }
 
+            using LoadedModel? model = GraphModels.IsGraph(from) ? null : models.Load(host, arguments, from);
+            model?.RefuseDetector("exported");
             bool isThere = target.IsFolder && Directory.Exists(destination)
                 ? Directory.EnumerateFileSystemEntries(destination).Any()
                 : Path.Exists(destination);
@@ -85,16 +87,10 @@ internal static class ExportCommand
                 throw new CliException($"{destination} exists; choose another name, or replace it with --force.");
             }
 
-            NetworkGraph graph = GraphModels.IsGraph(from) ? GraphModels.Read(from) : OfModel(host, models, arguments, from);
+            NetworkGraph graph = model?.ToGraph() ?? GraphModels.Read(from);
             host.Out.WriteLine(target.Write(graph, destination));
         });
         return command;
-    }
-
-    private static NetworkGraph OfModel(Host host, ModelOptions models, ParseResult arguments, string path)
-    {
-        using LoadedModel model = models.Load(host, arguments, path);
-        return model.ToGraph();
     }
 
     private static string ToOnnx(NetworkGraph graph, string path)

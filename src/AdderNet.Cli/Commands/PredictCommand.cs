@@ -25,7 +25,7 @@ internal static class PredictCommand
         ModelOptions models = new();
         Option<int?> top = CommonOptions.Number("--top", "K", "Classes to list, 5 by default", 1, 1_000_000), threads = CommonOptions.Threads();
         Option<bool> invert = new("--invert") { Description = "Take the negative first: MNIST's digits and Fashion-MNIST's clothes are light on black" };
-        Option<string?> output = new("--out") { HelpName = "DIR", Description = "Detection: folder for the pictures with boxes; predictions by default" };
+        Option<string?> output = new("--out") { HelpName = "DIR", Description = "Detection: folder for the pictures with boxes, IMAGE-found.png; predictions by default" };
         Option<double?> leastScore = CommonOptions.Number("--min-score", "S", "Detection: leave out objects that are less sure, 0.3 by default", 0.0, 1.0);
         Option<bool> json = CommonOptions.Json();
         CliCommand command = new(
@@ -114,12 +114,7 @@ internal static class PredictCommand
             image = image.ResizeToCover(stored.Height, stored.Width);
         }
 
-        if (invert)
-        {
-            image = image with { Pixels = image.Pixels.ToArray().Select(p => (byte)(255 - p)).ToArray() };
-        }
-
-        (float[] pixels, int height, int width) = model.Preparation.Apply(image);
+        (float[] pixels, int height, int width) = model.Preparation.Apply(invert ? image.Negative() : image);
         using var scope = NewDisposeScope();
         using var guard = no_grad();
         Tensor logits = model.Model.forward(tensor(pixels, [1, height, width, model.Channels]).permute(0, 3, 1, 2));

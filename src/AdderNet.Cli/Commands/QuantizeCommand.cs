@@ -52,6 +52,7 @@ internal static class QuantizeCommand
         {
             TorchThreads.Use(arguments.GetValue(threads));
             using LoadedModel model = models.Load(host, arguments, arguments.GetValue(run));
+            model.RefuseDetector("quantized");
             int? rounds = arguments.GetValue(epochs);
             if (rounds is not null && model.Model is EngineModel)
             {
@@ -76,12 +77,7 @@ internal static class QuantizeCommand
             string? folder = arguments.GetValue(dataDir);
             Dataset train = DataSource.Open(host, dataName, train: true, folder, interrupt.Token);
             Dataset test = DataSource.Open(host, dataName, train: false, folder, interrupt.Token);
-            if (train.Info.Channels != model.Channels)
-            {
-                throw new CliException(
-                    $"{model.Source} is for images of {model.Channels} channel(s); those of {train.Info.Title} have {train.Info.Channels}.");
-            }
-
+            model.RefuseOtherChannels(train.Info);
             using DataLoader measured = new(
                 test, model.Preparation, arguments.GetValue(batchSize) ?? 256, shuffle: false, seed: 0);
             NetworkGraph graph = model.ToGraph(measured.Height, measured.Width, train.ClassNames);

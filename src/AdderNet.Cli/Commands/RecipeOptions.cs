@@ -80,8 +80,12 @@ internal sealed class RecipeOptions
             WeightGradient = arguments.GetValue(gradient) ?? result.WeightGradient,
             InputGradient = arguments.GetValue(inputGradient) ?? result.InputGradient,
         };
-        // Fewer epochs than the recipe warms up for leave one to learn in.
-        result = result with { WarmupEpochs = Math.Min(result.WarmupEpochs, Math.Max(0, result.Epochs - 1)) };
+        if (arguments.Has(epochs))
+        {
+            // Fewer epochs than the recipe warms up for leave one to learn in.
+            result = result with { WarmupEpochs = Math.Min(result.WarmupEpochs, Math.Max(0, result.Epochs - 1)) };
+        }
+
         result = ForTask(result, arguments);
         result = WithScaling(result, arguments.GetValue(scaling), arguments.GetValue(eta));
         result.Validate();

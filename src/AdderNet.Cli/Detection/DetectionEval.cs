@@ -20,17 +20,14 @@ internal static class DetectionEval
     /// <param name="asJson">Whether to write JSON.</param>
     /// <param name="cancel">Stops.</param>
     public static void Run(
-        Host host, LoadedModel model, string dataName, string? dataDir, bool skipDamaged, int batchSize, string? report, bool asJson, CancellationToken cancel)
+        Host host, LoadedModel model, string dataName, string? dataDir, bool skipDamaged, int batchSize, string? report, bool asJson,
+        CancellationToken cancel)
     {
         DetectionSplits splits = DataSource.OpenDetection(host, dataName, dataDir, skipDamaged, cancel);
         bool isTest = splits.Test is not null;
         DetectionDataset data = splits.Test ?? splits.Validation!;
         data = model.ClassNames.Count > 0 ? data.WithClasses(model.ClassNames) : data;
-        if (data.Info.Channels != model.Channels)
-        {
-            throw new CliException($"{model.Source} is for images of {model.Channels} channel(s); those of {data.Info.Title} have {data.Info.Channels}.");
-        }
-
+        model.RefuseOtherChannels(data.Info);
         using DetectionLoader loader = new(data, model.Preparation, batchSize, shuffle: false, seed: 0);
         DetectionEvaluationResult result = Measure(host, asJson, model, loader, cancel);
         string? written = report is null ? null : DetectionReport.Write(report, model, data, result);
@@ -60,19 +57,21 @@ internal static class DetectionEval
         host.Out.WriteLine($"{model.Title}, {model.Source}");
         host.Out.WriteLine($"{data.Info.Title}, {(isTest ? "test" : "validation")} images:");
         DetectionTable.Write(host, result.Scores);
-        host.Out.WriteLine(FormattableString.Invariant($"{data.Count:N0} images in {Duration.Words(TimeSpan.FromSeconds(result.Seconds))}, {result.ImagesPerSecond:N0} images/s"));
+        string time = Duration.Words(TimeSpan.FromSeconds(result.Seconds));
+        host.Out.WriteLine(FormattableString.Invariant($"{data.Count:N0} images in {time}, {result.ImagesPerSecond:N0} images/s"));
         if (written is not null)
         {
             host.Out.WriteLine($"Curves, confusion matrix and pictures: {written}");
         }
     }
 
-    private static DetectionEvaluationResult Measure(Host host, bool quiet, LoadedModel model, DetectionLoader loader, CancellationToken cancel)
+    private static DetectionEvaluationResult Measure(
+        Host host, bool quiet, LoadedModel model, DetectionLoader loader, CancellationToken cancel)
     {
-        IReadOnlyList<DetectionLevel> levels = Names.Model(model.Name).Levels;
-        return host.Live is null || quiet
-            ? DetectionEvaluation.Run(model.Model, levels, loader, null, cancel)
-            : LiveLines.Run(host.Live, lines => DetectionEvaluation.Run(model.Model, levels, loader, new Bar(lines, loader.BatchCount), cancel));
+        return host.Live is null || quiet ? Measure(null) : LiveLines.Run(host.Live, lines => Measure(new Bar(lines, loader.BatchCount)));
+
+        DetectionEvaluationResult Measure(Bar? bar) =>
+            DetectionEvaluation.Run(model.Model, Names.Model(model.Name).Levels, loader, bar, cancel);
     }
 
     private sealed class Bar(LiveLines lines, int batches) : IProgress<int>

@@ -12,7 +12,6 @@ internal sealed class DetectionPredict
     private readonly Detector detector;
     private readonly string folder;
     private readonly float leastScore;
-    private readonly HashSet<string> used = new(StringComparer.OrdinalIgnoreCase);
 
     /// <param name="model">The detector.</param>
     /// <param name="folder">Where the pictures go.</param>
@@ -34,12 +33,7 @@ internal sealed class DetectionPredict
     public Prediction Run(string path, bool invert)
     {
         RawImage read = ImageFile.Read(path), image = read.WithChannels(model.Channels);
-        if (invert)
-        {
-            image = image with { Pixels = image.Pixels.ToArray().Select(p => (byte)(255 - p)).ToArray() };
-        }
-
-        IReadOnlyList<FoundBox> found = detector.Find(image, model.Preparation, leastScore);
+        IReadOnlyList<FoundBox> found = detector.Find(invert ? image.Negative() : image, model.Preparation, leastScore);
         string picture = NewName(path);
         try
         {
@@ -54,24 +48,28 @@ internal sealed class DetectionPredict
             throw new CliException($"{picture} can't be written: {e.Message.TrimEnd('.')}; choose another folder with --out.");
         }
 
-        return new Prediction(path, read.Width, read.Height, [.. found.Select(f => new Object(model.ClassNames[f.Class], f.Class, f.Score, [f.Box.X0, f.Box.Y0, f.Box.X1, f.Box.Y1]))], picture);
+        IEnumerable<Object> objects =
+            found.Select(f => new Object(model.ClassNames[f.Class], f.Class, f.Score, [f.Box.X0, f.Box.Y0, f.Box.X1, f.Box.Y1]));
+        return new Prediction(path, read.Width, read.Height, [.. objects], picture);
     }
 
     /// <summary>A line an object.</summary>
     public static void Show(Host host, Prediction prediction)
     {
-        host.Out.WriteLine($"{prediction.Image}: {prediction.Objects.Count} object{(prediction.Objects.Count == 1 ? "" : "s")}, drawn in {prediction.Picture}");
+        string objects = prediction.Objects.Count == 1 ? "object" : "objects";
+        host.Out.WriteLine($"{prediction.Image}: {prediction.Objects.Count} {objects}, drawn in {prediction.Picture}");
         int width = prediction.Objects.Select(o => o.Class.Length).DefaultIfEmpty().Max();
         foreach (Object o in prediction.Objects)
         {
-            host.Out.WriteLine(FormattableString.Invariant($"  {o.Class.PadRight(width)}  {100 * o.Score,5:F1} %  ({o.Box[0]:F0}, {o.Box[1]:F0}) to ({o.Box[2]:F0}, {o.Box[3]:F0})"));
+            host.Out.WriteLine(FormattableString.Invariant(
+                $"  {o.Class.PadRight(width)}  {100 * o.Score,5:F1} %  ({o.Box[0]:F0}, {o.Box[1]:F0}) to ({o.Box[2]:F0}, {o.Box[3]:F0})"));
         }
     }
 
-    /// <summary>An image's name in the folder; images of one name from several folders are numbered.</summary>
+    /// <summary>A name in the folder that nothing has: neither the image itself, nor a picture of another one or of an earlier time.</summary>
     private string NewName(string path)
     {
-        string name = Path.GetFileNameWithoutExtension(path);
-        return Enumerable.Range(1, int.MaxValue).Select(i => Path.Combine(folder, i == 1 ? $"{name}.png" : $"{name}-{i}.png")).First(used.Add);
+        string name = Path.Combine(folder, $"{Path.GetFileNameWithoutExtension(path)}-found");
+        return Enumerable.Range(1, int.MaxValue).Select(i => i == 1 ? $"{name}.png" : $"{name}-{i}.png").First(p => !Path.Exists(p));
     }
 }

@@ -6,10 +6,10 @@ namespace AdderNet.Data.Detection;
 /// <param name="Box">Where, in pixels of the image.</param>
 /// <param name="Label">What is written on it.</param>
 /// <param name="Color">Its colour, as #rrggbb.</param>
-public sealed record DrawnBox(Box Box, string Label, string Color);
+internal sealed record DrawnBox(Box Box, string Label, string Color);
 
 /// <summary>Draws boxes with their labels onto images.</summary>
-public static class BoxPicture
+internal static class BoxPicture
 {
     /// <summary>An image with boxes, as the content of a PNG file.</summary>
     /// <param name="image">The image.</param>

@@ -9,7 +9,8 @@ namespace AdderNet.Data.Detection;
 internal static class CocoFolder
 {
     private const string Layout =
-        "it should hold annotations/instances_train*.json and instances_val*.json beside the folders of images, or train/_annotations.coco.json and valid/_annotations.coco.json among them";
+        "it should hold annotations/instances_train*.json and instances_val*.json beside the folders of images, or "
+        + "train/_annotations.coco.json and valid/_annotations.coco.json among them";
 
     private static readonly string[][] Splits = [["train"], ["val", "valid", "validation"], ["test"]];
 
@@ -39,8 +40,13 @@ internal static class CocoFolder
         string folder = Path.Combine(root, "annotations");
         string[] found = beside.Length > 0 || !Directory.Exists(folder) ? beside
             : [.. Directory.GetFiles(folder, "*.json").Where(f => IsOf(Path.GetFileNameWithoutExtension(f), names[0]))];
-        return found.Length <= 1 ? found.FirstOrDefault() : throw new DataException(
-            $"{root} has several files of labels for {names[0]}: {string.Join(", ", found.Order(StringComparer.Ordinal).Select(f => Path.GetFileName(f)))}; leave one.");
+        if (found.Length > 1)
+        {
+            string all = string.Join(", ", found.Order(StringComparer.Ordinal).Select(f => Path.GetFileName(f)));
+            throw new DataException($"{root} has several files of labels for {names[0]}: {all}; leave one.");
+        }
+
+        return found.FirstOrDefault();
     }
 
     // instances_train2017 and train, but neither captions_train2017 nor person_keypoints_train2017.
@@ -65,19 +71,26 @@ internal sealed record CocoFile(IReadOnlyList<string> ClassNames, IReadOnlyList<
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException or FormatException)
         {
-            throw new DataException($"{file}{(e is JsonException { LineNumber: { } line } ? $" line {line + 1}" : "")} is no JSON of COCO's; it should be an object with the lists images, annotations and categories.", e);
+            string place = e is JsonException { LineNumber: { } line } ? $"{file} line {line + 1}" : file;
+            throw new DataException(
+                $"{place} is no JSON of COCO's; it should be an object with the lists images, annotations and categories.", e);
         }
     }
 
     private sealed class Reader(string root, string file, byte[] bytes, LabelProblems problems, CancellationToken cancellation)
     {
-        private readonly Dictionary<long, (string Name, int Width, int Height, long At)> images = [];
+        private static readonly JsonReaderOptions Lenient = new() { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip };
+
+        private readonly Dictionary<long, (string Name, int Width, int Height, LabelPlace Place)> images = [];
         private readonly SortedDictionary<long, string> categories = [];
-        private readonly List<(long Image, long Category, Box Box, float? Area, bool Crowd, string Shown, long At)> boxes = [];
+        private readonly List<(long Image, long Category, Box Box, float? Area, bool Crowd, string Shown, LabelPlace Place)> boxes = [];
+
+        // Lines are counted along, once for the whole file.
+        private int counted, line = 1;
 
         public CocoFile Read()
         {
-            var json = new Utf8JsonReader(bytes, new JsonReaderOptions { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip });
+            var json = new Utf8JsonReader(bytes, Lenient);
             Expect(json.Read() && json.TokenType == JsonTokenType.StartObject);
             while (json.Read() && json.TokenType == JsonTokenType.PropertyName)
             {
@@ -93,37 +106,44 @@ internal sealed record CocoFile(IReadOnlyList<string> ClassNames, IReadOnlyList<
                 while (json.Read() && json.TokenType != JsonTokenType.EndArray)
                 {
                     cancellation.ThrowIfCancellationRequested();
-                    long at = json.TokenStartIndex;
+                    LabelPlace place = Place((int)json.TokenStartIndex);
                     using JsonDocument item = JsonDocument.ParseValue(ref json);
-                    Add(list, item.RootElement, at);
+                    Add(list, item.RootElement, place);
                 }
             }
 
             return Together();
         }
 
-        private void Add(string list, JsonElement item, long at)
+        private void Add(string list, JsonElement item, LabelPlace place)
         {
             if (item.ValueKind != JsonValueKind.Object)
             {
-                problems.Add($"{Place(at)}: an entry of {list} is no object; correct or remove it.");
+                problems.Add($"{place}: an entry of {list} is no object; correct or remove it.");
                 return;
             }
 
             switch (list)
             {
                 case "images" when Long(item, "id") is { } id && Text(item, "file_name") is { } name:
-                    images[id] = (name, (int)(Long(item, "width") ?? 0), (int)(Long(item, "height") ?? 0), at);
+                    images[id] = (name, (int)(Long(item, "width") ?? 0), (int)(Long(item, "height") ?? 0), place);
                     break;
                 case "categories" when Long(item, "id") is { } id && Text(item, "name") is { } name:
                     categories[id] = name;
                     break;
-                case "annotations" when Long(item, "image_id") is { } image && Long(item, "category_id") is { } category && Numbers(item) is [float x, float y, float w, float h]:
-                    boxes.Add((image, category, new Box(x, y, x + w, y + h), Float(item, "area"), Long(item, "iscrowd") == 1, FormattableString.Invariant($"[{x}, {y}, {w}, {h}]"), at));
+                case "annotations" when Long(item, "image_id") is { } image && Long(item, "category_id") is { } category
+                    && Numbers(item) is [float x, float y, float w, float h]:
+                    string shown = FormattableString.Invariant($"[{x}, {y}, {w}, {h}]");
+                    boxes.Add((image, category, new Box(x, y, x + w, y + h), Float(item, "area"), Long(item, "iscrowd") == 1, shown, place));
                     break;
                 default:
-                    string needs = list switch { "images" => "id and file_name", "categories" => "id and name", _ => "image_id, category_id and bbox of four numbers" };
-                    problems.Add($"{Place(at)}: an entry of {list} lacks what it needs, {needs}; correct or remove it.");
+                    string needs = list switch
+                    {
+                        "images" => "id and file_name",
+                        "categories" => "id and name",
+                        _ => "image_id, category_id and bbox of four numbers",
+                    };
+                    problems.Add($"{place}: an entry of {list} lacks what it needs, {needs}; correct or remove it.");
                     break;
             }
         }
@@ -133,24 +153,32 @@ internal sealed record CocoFile(IReadOnlyList<string> ClassNames, IReadOnlyList<
             string[] folders = Folders();
             foreach (var box in boxes.Where(b => !images.ContainsKey(b.Image)))
             {
-                problems.Add($"{Place(box.At)}: a box is of image {box.Image}, which is not in the file; correct or remove it.");
+                problems.Add($"{box.Place}: a box is of image {box.Image}, which is not in the file; correct or remove it.");
             }
 
             var byImage = boxes.ToLookup(b => b.Image);
             List<FileImage> found = [];
-            foreach (var (id, (name, width, height, at)) in images)
+            foreach (var (id, (name, width, height, place)) in images)
             {
                 if (Find(folders, name) is not { } path)
                 {
-                    problems.Add($"{Place(at)} names {LabelFiles.Shown(name)}, which is in none of {string.Join(", ", folders)}; get it, or remove the image from the labels.");
+                    problems.Add(
+                        $"{place} names {LabelFiles.Shown(name)}, which is in none of {string.Join(", ", folders)}; get it, or remove the "
+                        + "image from the labels.");
                     continue;
                 }
 
                 found.Add(new FileImage(path, width, height, [.. byImage[id].Select(b => new FileBox(
-                    categories.GetValueOrDefault(b.Category, $"category {b.Category}"), b.Box, b.Shown, Place(b.At)) { Area = b.Area, IsCrowd = b.Crowd })]));
+                    categories.GetValueOrDefault(b.Category, $"category {b.Category}"), b.Box, b.Shown, b.Place)
+                {
+                    Area = b.Area,
+                    IsCrowd = b.Crowd,
+                })]));
             }
 
-            return categories.Count > 0 ? new CocoFile([.. categories.Values.Distinct()], found) : throw new DataException($"{file} has no list of categories; get the file again.");
+            return categories.Count > 0
+                ? new CocoFile([.. categories.Values.Distinct()], found)
+                : throw new DataException($"{file} has no list of categories; get the file again.");
         }
 
         private string[] Folders()
@@ -171,7 +199,13 @@ internal sealed record CocoFile(IReadOnlyList<string> ClassNames, IReadOnlyList<
             ? null
             : folders.Select(f => Path.Combine(f, name)).FirstOrDefault(File.Exists);
 
-        private string Place(long at) => $"{file} line {1 + bytes.AsSpan(0, (int)at).Count((byte)'\n')}";
+        // Of a later place than the last one.
+        private LabelPlace Place(int at)
+        {
+            line += bytes.AsSpan(counted..at).Count((byte)'\n');
+            counted = at;
+            return new LabelPlace(file, line);
+        }
 
         private static void Expect(bool holds)
         {
@@ -185,14 +219,18 @@ internal sealed record CocoFile(IReadOnlyList<string> ClassNames, IReadOnlyList<
             item.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.String ? value.GetString() : null;
 
         private static long? Long(JsonElement item, string name) =>
-            item.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number && value.TryGetDouble(out double number)
-            && number == Math.Floor(number) && Math.Abs(number) < 1L << 53 ? (long)number : null;
+            Number(item, name) is { } value && value.TryGetDouble(out double number) && number == Math.Floor(number)
+            && Math.Abs(number) < 1L << 53 ? (long)number : null;
 
         private static float? Float(JsonElement item, string name) =>
-            item.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number && value.TryGetSingle(out float number) ? number : null;
+            Number(item, name) is { } value && value.TryGetSingle(out float number) ? number : null;
+
+        private static JsonElement? Number(JsonElement item, string name) =>
+            item.TryGetProperty(name, out JsonElement value) && value.ValueKind == JsonValueKind.Number ? value : null;
 
         private static float[] Numbers(JsonElement item) =>
-            item.TryGetProperty("bbox", out JsonElement box) && box.ValueKind == JsonValueKind.Array && box.EnumerateArray().All(v => v.ValueKind == JsonValueKind.Number)
+            item.TryGetProperty("bbox", out JsonElement box) && box.ValueKind == JsonValueKind.Array
+            && box.EnumerateArray().All(v => v.ValueKind == JsonValueKind.Number)
                 ? [.. box.EnumerateArray().Select(v => v.GetSingle())]
                 : [];
     }

@@ -4,14 +4,20 @@ namespace AdderNet.Data.Detection;
 /// <param name="ClassName">The name of its class.</param>
 /// <param name="Box">Where it lies.</param>
 /// <param name="Shown">Its numbers as the file has them, for messages.</param>
-/// <param name="Place">The file and the line, for messages.</param>
-internal sealed record FileBox(string ClassName, Box Box, string Shown, string Place)
+/// <param name="Place">Where the file has it, for messages.</param>
+internal sealed record FileBox(string ClassName, Box Box, string Shown, LabelPlace Place)
 {
     public bool IsDifficult { get; init; }
 
     public bool IsCrowd { get; init; }
 
     public float? Area { get; init; }
+}
+
+/// <summary>A line of a file of labels, as messages call it; the sentence is made only where one is needed.</summary>
+internal readonly record struct LabelPlace(string File, int Line)
+{
+    public override string ToString() => $"{File} line {Line}";
 }
 
 /// <summary>An image as a file of labels has it.</summary>
@@ -44,10 +50,9 @@ internal sealed class LabelProblems(string root)
             return;
         }
 
+        string shown = sentences.Count > MostShown ? $", the first {MostShown} of them as told above" : "";
         throw new DataException(
-            sentences.Count == 1
-                ? sentences[0]
-                : $"{sentences.Count:N0} labels in {root} can't be used{(sentences.Count > MostShown ? $", the first {MostShown} of them as told above" : "")}; correct them.",
+            sentences.Count == 1 ? sentences[0] : $"{sentences.Count:N0} labels in {root} can't be used{shown}; correct them.",
             sentences.Count == 1 ? [] : [.. sentences.Take(MostShown)])
         {
             Problem = DataProblem.DamagedImages,
@@ -75,41 +80,65 @@ internal static class LabelFiles
     {
         List<string> notices = [];
         FileImage[] all = [.. splits.SelectMany(s => s ?? []).DistinctBy(i => i.Path)];
-        SortedDictionary<int, DataException> damaged = ImageCheck.Problems([.. all.Select(i => i.Path)], System.IO.Path.GetFullPath(root), cancellation);
-        foreach (DataException problem in damaged.Values)
-        {
-            problems.Add(problem.Message);
-        }
-
+        SortedDictionary<int, DataException> damaged =
+            ImageCheck.Problems([.. all.Select(i => i.Path)], System.IO.Path.GetFullPath(root), cancellation);
         var sizes = new (int Height, int Width)[all.Length];
+        var faults = new DataException?[all.Length];
         Parallel.For(0, all.Length, new ParallelOptions { CancellationToken = cancellation }, i =>
         {
-            sizes[i] = damaged.ContainsKey(i) ? default : ImageFile.ReadSize(all[i].Path);
+            try
+            {
+                faults[i] = damaged.GetValueOrDefault(i);
+                sizes[i] = faults[i] is null ? ImageFile.ReadSize(all[i].Path) : default;
+            }
+            catch (DataException e)
+            {
+                faults[i] = e;
+            }
         });
-        Dictionary<string, (int Height, int Width)> found = all.Zip(sizes).Where(p => p.Second.Height > 0).ToDictionary(p => p.First.Path, p => p.Second);
+        foreach (DataException fault in faults.OfType<DataException>())
+        {
+            problems.Add(fault.Message);
+        }
+
+        Dictionary<string, (int Height, int Width)> found =
+            all.Zip(sizes).Where(p => p.Second.Height > 0).ToDictionary(p => p.First.Path, p => p.Second);
         Dictionary<string, int> classes = classNames.Index().ToDictionary(c => c.Item, c => c.Index);
         DatasetInfo named = info with { ClassNames = classNames, Channels = 3, Height = 0, Width = 0 };
-        DetectionDataset?[] sets = [.. splits.Select(s => s is null ? null : ToDataset(named, [.. s.Where(i => found.ContainsKey(i.Path))], found, classes, problems))];
+        DetectionDataset?[] sets = [.. splits.Select(s => s is null ? null : ToDataset(named, s, found, classes, problems))];
         problems.Settle(skip, notices);
         return sets[0] is { Count: > 0 } train && (sets[1] ?? sets[2]) is { Count: > 0 }
             ? new DetectionSplits(train, sets[1], sets[2], notices)
-            : throw new DataException($"{root} has no image that can be used {(sets[0] is { Count: > 0 } ? "to measure with" : "for training")}; get the data again.");
+            : throw new DataException(
+                $"{root} has no image that can be used {(sets[0] is { Count: > 0 } ? "to measure with" : "for training")}; get the data again.");
     }
 
     private static DetectionDataset ToDataset(
-        DatasetInfo info, FileImage[] images, Dictionary<string, (int Height, int Width)> sizes, Dictionary<string, int> classes, LabelProblems problems)
+        DatasetInfo info, IReadOnlyList<FileImage> images, Dictionary<string, (int Height, int Width)> sizes,
+        Dictionary<string, int> classes, LabelProblems problems)
     {
-        LabelledImage[] labelled = [.. images.Select(image =>
-        {
-            (int height, int width) = sizes[image.Path];
-            if (image.Width > 0 && (image.Width, image.Height) != (width, height))
-            {
-                problems.Add($"{image.Path} has {width}x{height} pixels, but its labels are of an image of {image.Width}x{image.Height}; use the image that was labelled (not turned, not scaled).");
-            }
-
-            return new LabelledImage(image.Path, width, height, [.. image.Boxes.Select(b => Checked(b, width, height, classes, problems)).OfType<LabelledBox>()]);
-        })];
+        LabelledImage[] labelled =
+        [
+            .. images.Where(i => sizes.ContainsKey(i.Path)).Select(i => Checked(i, sizes[i.Path], classes, problems)).OfType<LabelledImage>(),
+        ];
         return new DetectionDataset(info, labelled, (i, buffers) => ImageFile.Read(labelled[i].Name, buffers));
+    }
+
+    // Boxes of an image of another size lie elsewhere in this one: none of them can be used.
+    private static LabelledImage? Checked(
+        FileImage image, (int Height, int Width) size, Dictionary<string, int> classes, LabelProblems problems)
+    {
+        (int height, int width) = size;
+        if (image.Width > 0 && (image.Width, image.Height) != (width, height))
+        {
+            problems.Add(
+                $"{image.Path} has {width}x{height} pixels, but its labels are of an image of {image.Width}x{image.Height}; "
+                + "use the image that was labelled (not turned, not scaled).");
+            return null;
+        }
+
+        IEnumerable<LabelledBox?> boxes = image.Boxes.Select(b => Checked(b, width, height, classes, problems));
+        return new LabelledImage(image.Path, width, height, [.. boxes.OfType<LabelledBox>()]);
     }
 
     private static LabelledBox? Checked(FileBox box, int width, int height, Dictionary<string, int> classes, LabelProblems problems)
@@ -117,7 +146,9 @@ internal static class LabelFiles
         if (!classes.TryGetValue(box.ClassName, out int label))
         {
             string nearest = classes.Keys.MinBy(name => Levenshtein.Distance(name, box.ClassName)) ?? "";
-            problems.Add($"{box.Place}: there is no class '{Shown(box.ClassName)}'{(Levenshtein.Distance(nearest, box.ClassName) <= 2 ? $" (did you mean {nearest}?)" : "")}; the classes are {string.Join(", ", classes.Keys.Take(30))}.");
+            string meant = Levenshtein.Distance(nearest, box.ClassName) <= 2 ? $" (did you mean {nearest}?)" : "";
+            problems.Add(
+                $"{box.Place}: there is no class '{Shown(box.ClassName)}'{meant}; the classes are {string.Join(", ", classes.Keys.Take(30))}.");
             return null;
         }
 
@@ -125,7 +156,8 @@ internal static class LabelFiles
         string? fault = !float.IsFinite(b.X0 + b.Y0 + b.X1 + b.Y1) ? "has no numbers for its edges"
             : b.X1 < b.X0 || b.Y1 < b.Y0 ? "is reversed"
             : b.X1 == b.X0 || b.Y1 == b.Y0 ? "is empty"
-            : b.X0 < -Tolerance || b.Y0 < -Tolerance || b.X1 > width + Tolerance || b.Y1 > height + Tolerance ? $"reaches out of the image of {width}x{height}"
+            : b.X0 < -Tolerance || b.Y0 < -Tolerance || b.X1 > width + Tolerance || b.Y1 > height + Tolerance
+                ? $"reaches out of the image of {width}x{height}"
             : b.Clip(width, height).Area <= 0 ? $"lies outside of the image of {width}x{height}"
             : null;
         if (fault is not null)

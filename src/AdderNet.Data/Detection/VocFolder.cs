@@ -10,7 +10,12 @@ namespace AdderNet.Data.Detection;
 /// </summary>
 internal static class VocFolder
 {
-    private const string Layout = "it should hold Annotations/*.xml, JPEGImages/*.jpg and ImageSets/Main/train.txt with val.txt or test.txt, or folders that do";
+    private const string Layout =
+        "it should hold Annotations/*.xml, JPEGImages/*.jpg and ImageSets/Main/train.txt with val.txt or test.txt, or folders that do";
+
+    // More characters than a file of labels can need, many times over.
+    private static readonly XmlReaderSettings Settings =
+        new() { DtdProcessing = DtdProcessing.Prohibit, XmlResolver = null, MaxCharactersInDocument = 16 << 20 };
 
     private static readonly string[] Endings = [".jpg", ".jpeg", ".png", ".JPG", ".JPEG", ".PNG"];
 
@@ -25,10 +30,11 @@ internal static class VocFolder
         }
 
         LabelProblems problems = new(root);
-        List<FileImage>? train = Read("train") ?? Read("trainval"), validation = Read("val"), test = Read("test");
+        List<FileImage>? train = Read("train"), validation = Read("val"), test = Read("test");
         if (train is null || (validation ?? test) is null)
         {
-            throw new DataException($"{Path.Combine(folders[0], "ImageSets", "Main")} has no list {(train is null ? "train.txt" : "val.txt or test.txt")}: {Layout}.");
+            string missing = train is null ? "train.txt" : "val.txt or test.txt";
+            throw new DataException($"{Path.Combine(folders[0], "ImageSets", "Main")} has no list {missing}: {Layout}.");
         }
 
         // The names that training knows: Pascal VOC's own order is the alphabet's.
@@ -40,10 +46,17 @@ internal static class VocFolder
             List<FileImage>? images = null;
             foreach (string folder in folders)
             {
-                string list = Path.Combine(folder, "ImageSets", "Main", $"{split}.txt");
+                string list = List(folder, split);
+                HashSet<string> without = [];
+                if (split == "train" && !File.Exists(list))
+                {
+                    // Images that choose the best epoch are none to learn from.
+                    (list, without) = (List(folder, "trainval"), [.. Names(List(folder, "val")).Select(n => n.Name)]);
+                }
+
                 if (File.Exists(list))
                 {
-                    (images ??= []).AddRange(ReadList(folder, list, problems, cancellation));
+                    (images ??= []).AddRange(ReadList(folder, list, without, problems, cancellation));
                 }
             }
 
@@ -61,24 +74,26 @@ internal static class VocFolder
     private static bool IsVoc(string folder) =>
         Directory.Exists(Path.Combine(folder, "Annotations")) && Directory.Exists(Path.Combine(folder, "ImageSets", "Main"));
 
-    private static List<FileImage> ReadList(string folder, string list, LabelProblems problems, CancellationToken cancellation)
+    private static string List(string folder, string split) => Path.Combine(folder, "ImageSets", "Main", $"{split}.txt");
+
+    /// <summary>The names that a list has, none where there is no such list.</summary>
+    private static IEnumerable<(LabelPlace Place, string Name)> Names(string list) => !File.Exists(list)
+        ? []
+        // A class's own lists have a second column.
+        : DataFile.Guard(list, () => File.ReadAllLines(list)).Select((line, i) => (new LabelPlace(list, i + 1), line.Trim().Split(' ', '\t')[0]))
+            .Where(n => n.Item2.Length > 0);
+
+    private static List<FileImage> ReadList(
+        string folder, string list, HashSet<string> without, LabelProblems problems, CancellationToken cancellation)
     {
         List<FileImage> images = [];
-        string[] lines = DataFile.Guard(list, () => File.ReadAllLines(list));
-        foreach (var (i, line) in lines.Index())
+        foreach ((LabelPlace place, string name) in Names(list).Where(n => !without.Contains(n.Name)))
         {
             cancellation.ThrowIfCancellationRequested();
-            // A class's own lists have a second column.
-            string name = line.Trim().Split(' ', '\t')[0];
-            if (name.Length == 0)
-            {
-                continue;
-            }
-
-            string place = $"{list} line {i + 1}";
             if (name.AsSpan().IndexOfAny('/', '\\') >= 0 || name is "." or "..")
             {
-                problems.Add($"{place}: '{LabelFiles.Shown(name)}' is no name of an image, but a path; write the name without folder and ending.");
+                problems.Add(
+                    $"{place}: '{LabelFiles.Shown(name)}' is no name of an image, but a path; write the name without folder and ending.");
                 continue;
             }
 
@@ -107,16 +122,14 @@ internal static class VocFolder
 
     private static FileImage? ReadLabel(string file, string image, LabelProblems problems)
     {
-        // What a file of labels can need, many times over.
-        const int mostCharacters = 16 << 20;
         try
         {
             using FileStream stream = DataFile.Open(file);
-            using XmlReader reader = XmlReader.Create(
-                stream, new XmlReaderSettings { DtdProcessing = DtdProcessing.Prohibit, XmlResolver = null, MaxCharactersInDocument = mostCharacters });
+            using XmlReader reader = XmlReader.Create(stream, Settings);
             XElement root = XDocument.Load(reader, LoadOptions.SetLineInfo).Root!;
+            XElement? size = root.Element("size");
             return new FileImage(
-                image, (int)(Number(root.Element("size")?.Element("width")) ?? 0), (int)(Number(root.Element("size")?.Element("height")) ?? 0),
+                image, (int)(Number(size?.Element("width")) ?? 0), (int)(Number(size?.Element("height")) ?? 0),
                 [.. root.Elements("object").Select(o => ReadObject(o, file, problems)).OfType<FileBox>()]);
         }
         catch (XmlException e)
@@ -129,11 +142,13 @@ internal static class VocFolder
     private static FileBox? ReadObject(XElement element, string file, LabelProblems problems)
     {
         XElement? box = element.Element("bndbox");
-        string place = $"{file} line {((IXmlLineInfo)(box ?? element)).LineNumber}", name = element.Element("name")?.Value.Trim() ?? "";
+        LabelPlace place = new(file, ((IXmlLineInfo)(box ?? element)).LineNumber);
+        string name = element.Element("name")?.Value.Trim() ?? "";
         float?[] edges = [Edge("xmin"), Edge("ymin"), Edge("xmax"), Edge("ymax")];
         if (name.Length == 0 || edges.Any(e => e is null))
         {
-            problems.Add($"{place}: an object has {(name.Length == 0 ? "no name" : "no bndbox of the four numbers xmin, ymin, xmax and ymax")}; correct or remove it.");
+            string lacks = name.Length == 0 ? "name" : "bndbox of the four numbers xmin, ymin, xmax and ymax";
+            problems.Add($"{place}: an object has no {lacks}; correct or remove it.");
             return null;
         }
 
@@ -150,5 +165,7 @@ internal static class VocFolder
     }
 
     private static float? Number(XElement? element) =>
-        float.TryParse(element?.Value, NumberStyles.Float, CultureInfo.InvariantCulture, out float value) && float.IsFinite(value) ? value : null;
+        float.TryParse(element?.Value, NumberStyles.Float, CultureInfo.InvariantCulture, out float value) && float.IsFinite(value)
+            ? value
+            : null;
 }

@@ -6,7 +6,7 @@ namespace AdderNet.Training.Detection;
 /// <param name="Name">What it is called.</param>
 /// <param name="Least">Fewest pixels.</param>
 /// <param name="Most">Most pixels.</param>
-public sealed record AreaRange(string Name, double Least, double Most)
+internal sealed record AreaRange(string Name, double Least, double Most)
 {
     /// <summary>Objects of every size.</summary>
     public static AreaRange All { get; } = new("all", 0, 1e10);
@@ -15,7 +15,7 @@ public sealed record AreaRange(string Name, double Least, double Most)
     public static IReadOnlyList<AreaRange> Sizes { get; } =
         [new("small", 0, 32 * 32), new("medium", 32 * 32, 96 * 96), new("large", 96 * 96, 1e10)];
 
-    internal bool Has(double area) => area >= Least && area <= Most;
+    public bool Has(double area) => area >= Least && area <= Most;
 }
 
 /// <summary>The objects of one class in all images beside what was found of it: who found what, by the rules of Pascal VOC and of COCO.</summary>

@@ -43,8 +43,8 @@ public class BoxAugmentationTests
                     LabelledImage stored = drawn.Images[batch.Images.Indices[i]];
                     places += stored.Objects.Count;
                     Box there = batch.Placements[i].Apply(stored.Objects[0].Box), back = batch.Placements[i].Invert(there);
-                    Assert.Equal(stored.Objects[0].Box.X0, back.X0, 3f);
-                    Assert.Equal(stored.Objects[0].Box.Y1, back.Y1, 3f);
+                    Assert.Equal(stored.Objects[0].Box.X0, back.X0, 1e-3f);
+                    Assert.Equal(stored.Objects[0].Box.Y1, back.Y1, 1e-3f);
                 }
             }
         }

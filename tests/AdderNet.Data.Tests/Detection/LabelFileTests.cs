@@ -55,6 +55,84 @@ public class LabelFileTests
         Assert.All(Datasets.OpenDetection("coco", coco).Train.Images.SelectMany(i => i.Objects), o => Assert.True(o is { IsCrowd: true, IsDifficult: false }));
     }
 
+    [Fact]
+    public void Boxes_of_an_image_of_another_size_are_not_learned_from()
+    {
+        using TempFolder folder = new();
+        string voc = Voc(folder), label = Path.Combine(voc, "Annotations", "train_000002.xml");
+        File.WriteAllText(label, File.ReadAllText(label).Replace("<width>128", "<width>256", StringComparison.Ordinal));
+        Refused.Says(() => Datasets.OpenDetection("voc", voc), DataProblem.DamagedImages, "train_000002.png has 128x128", "256x128");
+        DetectionSplits rest = Datasets.OpenDetection("voc", voc, skipDamaged: true);
+        Assert.Equal(39, rest.Train.Count);
+        Assert.DoesNotContain(rest.Train.Images, i => i.Name.EndsWith("train_000002.png", StringComparison.Ordinal));
+        Assert.Equal("train_000003.png", Path.GetFileName(rest.Train.Images[1].Name));
+        Assert.Contains("1 label(s)", Assert.Single(rest.Notices), StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void An_image_whose_header_is_damaged_is_told_and_can_be_left_out()
+    {
+        using TempFolder folder = new();
+        string voc = Voc(folder), image = Path.Combine(voc, "JPEGImages", "train_000002.png");
+        byte[] png = File.ReadAllBytes(image);
+        // A colour of 77 bits; the file's beginning and end are those of a whole PNG.
+        png[24] = 77;
+        File.WriteAllBytes(image, png);
+        Refused.Says(() => Datasets.OpenDetection("voc", voc), DataProblem.DamagedImages, image, "damaged PNG");
+        Assert.Equal(39, Datasets.OpenDetection("voc", voc, skipDamaged: true).Train.Count);
+    }
+
+    [Fact]
+    public void Of_trainval_only_what_val_leaves_is_learned_from()
+    {
+        using TempFolder folder = new();
+        string voc = Voc(folder), lists = Path.Combine(voc, "ImageSets", "Main");
+        string[] train = File.ReadAllLines(Path.Combine(lists, "train.txt")), validation = File.ReadAllLines(Path.Combine(lists, "val.txt"));
+        File.WriteAllLines(Path.Combine(lists, "trainval.txt"), [.. validation, .. train]);
+        File.Delete(Path.Combine(lists, "train.txt"));
+        DetectionSplits both = Datasets.OpenDetection("voc", voc);
+        Assert.Equal(train, both.Train.Images.Select(i => Path.GetFileNameWithoutExtension(i.Name)));
+        Assert.Equal(validation, both.Validation!.Images.Select(i => Path.GetFileNameWithoutExtension(i.Name)));
+        File.Delete(Path.Combine(lists, "val.txt"));
+        DetectionSplits one = Datasets.OpenDetection("voc", voc);
+        Assert.Equal((42, null, 1), (one.Train.Count, one.Validation, one.Measured.Count));
+    }
+
+    [Theory]
+    [InlineData("voc")]
+    [InlineData("coco")]
+    public void A_data_set_is_written_whole_or_not_at_all(string format)
+    {
+        using TempFolder folder = new();
+        string path = Directory.CreateDirectory(folder["data"]).FullName;
+        DetectionSplits scenes = DigitScenes.Create(train: 12, validation: 3, test: 2);
+        DetectionDataset broken = new(
+            scenes.Test!.Info, scenes.Test.Images, (i, _) => i == 0 ? scenes.Test.Read(0) : throw new IOException("The disk is gone."));
+        Refused.Says(() => Write(format, scenes with { Test = broken }, path), path, "The disk is gone.");
+        Assert.Empty(Directory.EnumerateFileSystemEntries(path));
+        Assert.Equal([path], Directory.EnumerateFileSystemEntries(Path.GetDirectoryName(path)!));
+        Write(format, scenes, path);
+        Assert.Equal(12, Datasets.OpenDetection(format, path).Train.Count);
+        Refused.Says(() => Write(format, scenes, path), "is there already");
+    }
+
+    [Theory]
+    [InlineData("voc", true, false)]
+    [InlineData("coco", false, true)]
+    public void Difficult_objects_are_written_as_such_and_crowds_as_crowds(string format, bool difficult, bool crowd)
+    {
+        using TempFolder folder = new();
+        DetectionSplits scenes = DigitScenes.Create(train: 12, validation: 1, test: 1);
+        LabelledImage[] images = [.. scenes.Train.Images.Select(i => i with
+        {
+            Objects = [i.Objects[0] with { IsDifficult = true }, i.Objects[0] with { IsCrowd = true }, i.Objects[0]],
+        })];
+        DetectionDataset marked = new(scenes.Train.Info, images, (i, _) => scenes.Train.Read(i));
+        Write(format, new DetectionSplits(marked, marked, null, []), folder["data"]);
+        Assert.All(Datasets.OpenDetection(format, folder["data"]).Train.Images, i => Assert.Equal(
+            [(difficult, false), (false, crowd), (false, false)], i.Objects.Select(o => (o.IsDifficult, o.IsCrowd))));
+    }
+
     [Theory]
     [InlineData("50", "10", "40", "20", "'7', xmin 50, ymin 10, xmax 40, ymax 20, is reversed")]
     [InlineData("50", "10", "60", "400", "reaches out of the image of 128x128")]
@@ -151,7 +229,16 @@ public class LabelFileTests
     /// <summary>Asserts that the bright pixels lie in the boxes, and some at every edge of each.</summary>
     internal static void AssertBright(RawImage image, IReadOnlyList<LabelledBox> objects, int slack = 2)
     {
-        const int bright = 64;
+        // The noise ends below what can be seen, and a stroke begins within two of the 28 pixels of a digit, which is at most 64 wide.
+        const int bright = 64, visible = 32, edge = 4;
+        foreach (Box box in objects.Select(o => o.Box))
+        {
+            Assert.True(
+                IsVisible(box with { X1 = box.X0 + edge }) && IsVisible(box with { X0 = box.X1 - edge })
+                && IsVisible(box with { Y1 = box.Y0 + edge }) && IsVisible(box with { Y0 = box.Y1 - edge }),
+                $"{box} is larger than what it is around");
+        }
+
         for (int i = 0; i < image.Height * image.Width; i++)
         {
             if (image.Pixels.Span[i * image.Channels] >= bright)
@@ -159,6 +246,22 @@ public class LabelFileTests
                 (int x, int y) = (i % image.Width, i / image.Width);
                 Assert.Contains(objects, o => x >= o.Box.X0 - slack && x < o.Box.X1 + slack && y >= o.Box.Y0 - slack && y < o.Box.Y1 + slack);
             }
+        }
+
+        bool IsVisible(Box strip)
+        {
+            for (int y = (int)strip.Y0; y < strip.Y1; y++)
+            {
+                for (int x = (int)strip.X0; x < strip.X1; x++)
+                {
+                    if (image.Pixels.Span[(y * image.Width + x) * image.Channels] >= visible)
+                    {
+                        return true;
+                    }
+                }
+            }
+
+            return false;
         }
     }
 }
