@@ -74,7 +74,8 @@ public sealed class TrainedModel : IDisposable
             EpochMetrics metrics = TrainingJson.Parse<EpochMetrics>(card.Metrics.GetRawText(), $"The metrics in {weights}");
             nn.Module<Tensor, Tensor> built = build(recipe, card.ClassNames.Count, card.InputChannels, file.Tensors)
                 ?? RecipeModels.Create(
-                    recipe, card.ClassNames.Count, card.InputChannels, LayerFactory.Of(file.Tensors, recipe.Layers, recipe.WeightGradient));
+                    recipe, card.ClassNames.Count, card.InputChannels,
+                    LayerFactory.Of(file.Tensors, recipe.Layers, recipe.WeightGradient, recipe.InputGradient));
             TrainedModel trained = new(built, card, recipe, metrics, weights);
             try
             {

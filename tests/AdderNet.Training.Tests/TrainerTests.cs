@@ -55,6 +55,33 @@ public class TrainerTests
     }
 
     [Fact]
+    public void A_loaded_run_learns_on_with_the_gradients_it_was_trained_with()
+    {
+        using TempFolder folder = new();
+        Augmentation larger = Small.Plain with { Resize = 32 };
+        Recipe recipe = Small.Recipe with
+        {
+            Model = "lenet5-bn",
+            Epochs = 1,
+            TrainAugmentation = larger,
+            TestAugmentation = larger,
+            WeightGradient = WeightGradient.Sign,
+            InputGradient = InputGradient.Sign,
+        };
+        using (RunFolder run = RunFolder.Create(folder["run"], recipe))
+        using (Trainer trainer = new(run, Small.Train, Small.Test))
+        {
+            trainer.Run(cancel: TestContext.Current.CancellationToken);
+        }
+
+        using TrainedModel loaded = TrainedModel.Load(folder["run"]);
+
+        Adder2d[] layers = [.. loaded.Model.modules().OfType<Adder2d>()];
+        Assert.NotEmpty(layers);
+        Assert.All(layers, layer => Assert.Equal((WeightGradient.Sign, InputGradient.Sign), (layer.Gradient, layer.InputGradient)));
+    }
+
+    [Fact]
     public void Two_epochs_and_two_more_after_resuming_equal_four_straight_to_the_bit()
     {
         using TempFolder folder = new();

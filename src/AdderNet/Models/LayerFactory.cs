@@ -57,12 +57,14 @@ public sealed class LayerFactory
     /// <param name="kind">What inner layers are that have no adder filters: binary layers' weights are named as convolutions' are, and a layer
     /// without weights is missed by the name that this kind gives them.</param>
     /// <param name="gradient">The gradient that adder filters get.</param>
+    /// <param name="inputGradient">The gradient that adder layers hand on.</param>
     internal static LayerFactory Of(
-        IReadOnlyDictionary<string, TensorData> weights, LayerKind kind, WeightGradient gradient = WeightGradient.FullPrecision) => new(
+        IReadOnlyDictionary<string, TensorData> weights, LayerKind kind, WeightGradient gradient = WeightGradient.FullPrecision,
+        InputGradient inputGradient = InputGradient.Clipped) => new(
             slot => weights.ContainsKey($"{slot.Name}.adder") ? LayerKind.Adder
                 : slot.Position != LayerPosition.Inner || (kind == LayerKind.Adder && weights.ContainsKey($"{slot.Name}.weight")) ? LayerKind.Conv
                 : kind,
-            gradient);
+            gradient, inputGradient);
 
     /// <summary>The layer of a slot, with fresh parameters.</summary>
     /// <param name="slot">Its place and sizes.</param>
