@@ -24,6 +24,9 @@ internal sealed record ShippedNetwork(NetworkGraph Graph, GraphNode First, Graph
     /// <summary>How an image becomes the input; values from 0 to 1 where that is not known.</summary>
     public InputPreparation Preparation => Graph.Metadata.Preparation ?? new InputPreparation([0], [1]);
 
+    /// <summary>Where a picture comes to lie in the input.</summary>
+    public PictureFrame Frame() => PictureFrame.Of(Preparation, First.Shape);
+
     /// <summary>Reads a graph's two ends.</summary>
     /// <exception cref="GraphException">There are several inputs or outputs, or it computes in codes and in values.</exception>
     public static ShippedNetwork Of(NetworkGraph graph)

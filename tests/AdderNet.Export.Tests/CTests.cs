@@ -135,6 +135,23 @@ public class CTests
     }
 
     [Theory]
+    [MemberData(nameof(CroppedNetworks.Preparations), MemberType = typeof(CroppedNetworks))]
+    public void The_program_places_images_as_padding_and_then_cropping_did(int stored, int pad)
+    {
+        NetworkGraph graph = CroppedNetworks.Quantized(stored, pad);
+        byte[] picture = Pixels(3, stored * stored * 3);
+        float[] scores = ReferenceInterpreter.Run(graph, Image(graph, CroppedNetworks.Prepared(picture, stored, pad)));
+        using TempFolder folder = new();
+        string classify = Built(graph, folder);
+        Grid grid = ((DequantizeNode)graph[graph.Outputs[0].Node]).InputGrid;
+
+        string[] lines = Tool.Run(folder.Path, classify, folder.Write("image.ppm", Ppm(stored, stored, picture))).Split('\n')[..5];
+
+        Assert.Equal(scores.OrderDescending().Take(5), lines.Select(line =>
+            (float)grid.Value(grid.Zero + int.Parse(line.AsSpan(0, 10), NumberStyles.Integer, CultureInfo.InvariantCulture))));
+    }
+
+    [Theory]
     [InlineData(true)]
     [InlineData(false)]
     public void A_microcontroller_gives_the_same_scores(bool quantized)

@@ -50,8 +50,8 @@ public class WebTests
         NetworkGraph graph = QuantizedNetworks.Everything(1, channels: channels);
         using TempFolder folder = new();
         WebExporter.Export(graph, folder.Path);
-        File.WriteAllText(folder["try.html"], File.ReadAllText(folder["index.html"]).Replace("</body>", $$"""
-            <script>
+
+        using JsonDocument result = Try(folder, $$"""
             function tellTest() {
               const rgba = Array.from(view.getImageData(0, 0, width, height).data);
               $("test").textContent = JSON.stringify({
@@ -60,10 +60,7 @@ public class WebTests
               });
             }
             {{script}}
-            </script></body>
-            """, StringComparison.Ordinal));
-
-        using JsonDocument result = Open(folder, "try.html");
+            """);
 
         byte[] pixels = [.. result.RootElement.GetProperty("pixels").EnumerateArray().Select(value => value.GetByte())];
         Assert.True(pixels.Distinct().Count() > 1);
@@ -76,6 +73,86 @@ public class WebTests
             byte[] given = [.. Enumerable.Range(0, 4 * 63).Where(i => i % 4 < 3).Select(i => (byte)(i * i * 31 + i * 7))];
             Assert.Equal(given, Enumerable.Range(0, 63 * 3).Select(i => pixels[((i / 21 + 1) * 9 + 1) * 3 + i % 21]));
         }
+    }
+
+    [Theory]
+    [MemberData(nameof(CroppedNetworks.Preparations), MemberType = typeof(CroppedNetworks))]
+    public void Pictures_are_placed_as_padding_and_then_cropping_did(int stored, int pad)
+    {
+        using TempFolder folder = new();
+        WebExporter.Export(CroppedNetworks.Quantized(stored, pad), folder.Path);
+        byte[] picture = CTests.Pixels(3, stored * stored * 3);
+
+        using JsonDocument result = Try(folder, $$"""
+            const given = {{JsonSerializer.Serialize(picture.Select(value => (int)value))}}, made = canvas({{stored}}, {{stored}});
+            const rgba = Uint8ClampedArray.from({ length: 4 * {{stored * stored}} }, (_, i) => i % 4 === 3 ? 255 : given[Math.floor(i / 4) * 3 + i % 4]);
+            made.getContext("2d").putImageData(new ImageData(rgba, {{stored}}, {{stored}}), 0, 0);
+            prepare(made, {{stored}}, {{stored}});
+            $("test").textContent = JSON.stringify(Array.from(view.getImageData(0, 0, width, height).data).filter((_, i) => i % 4 < 3));
+            """);
+
+        Assert.Equal(CroppedNetworks.Prepared(picture, stored, pad), result.RootElement.EnumerateArray().Select(value => value.GetByte()));
+    }
+
+    [Fact]
+    public void The_camera_runs_once_and_only_while_its_panel_is_shown()
+    {
+        using TempFolder folder = new();
+        WebExporter.Export(QuantizedNetworks.Everything(1), folder.Path);
+
+        // A browser that lends the camera when it is told to.
+        using JsonDocument result = Try(folder, """
+            const streams = [], asked = [], settled = () => new Promise(done => setTimeout(done, 50));
+            navigator.mediaDevices.getUserMedia = () => new Promise(lend => asked.push(() => {
+              streams.push(canvas(9, 9).captureStream());
+              lend(streams.at(-1));
+            }));
+            $("video").play = async () => {};
+            const running = () => streams.filter(each => each.getTracks().some(track => track.readyState === "live")).length;
+            (async () => {
+              select("camera");
+              $("camera").click();
+              select("picture");
+              asked.shift()();
+              await settled();
+              const left = running();
+              select("camera");
+              $("camera").click();
+              $("camera").click();
+              asked.shift()();
+              asked.shift()();
+              await settled();
+              const started = running();
+              $("camera").click();
+              $("test").textContent = JSON.stringify({ lent: streams.length, left, started, stopped: running() });
+            })();
+            """);
+
+        Assert.Equal("""{"lent":3,"left":0,"started":1,"stopped":0}""", result.RootElement.GetRawText());
+    }
+
+    [Fact]
+    public void Whoever_uses_the_keyboard_sees_where_a_picture_is_chosen()
+    {
+        using TempFolder folder = new();
+        WebExporter.Export(QuantizedNetworks.Everything(1), folder.Path);
+
+        using JsonDocument result = Try(folder, """
+            select("picture");
+            const before = getComputedStyle($("drop")).outlineStyle;
+            $("file").focus();
+            $("test").textContent = JSON.stringify([before, getComputedStyle($("drop")).outlineStyle]);
+            """);
+
+        Assert.Equal("""["none","solid"]""", result.RootElement.GetRawText());
+    }
+
+    /// <summary>What the page tells after a script at its end.</summary>
+    private static JsonDocument Try(TempFolder folder, string script)
+    {
+        File.WriteAllText(folder["try.html"], File.ReadAllText(folder["index.html"]).Replace(
+            "</body>", $"<script>\n{script}\n</script></body>", StringComparison.Ordinal));
+        return Open(folder, "try.html");
     }
 
     /// <summary>What a page writes into its <c>test</c>.</summary>

@@ -50,12 +50,13 @@ public static class CExporter
         c.Line();
         c.Line("#include <stdint.h>");
         c.Line();
+        PictureFrame frame = network.Frame();
         foreach ((string name, int value) in ((string, int)[])
             [
                 ("QUANTIZED", network.IsQuantized ? 1 : 0), ("CHANNELS", input.Channels), ("HEIGHT", input.Height), ("WIDTH", input.Width),
                 ("INPUTS", input.Count), ("CLASSES", network.Classes),
-                ("BORDER", Math.Min(network.Preparation.Pad, (Math.Min(input.Height, input.Width) - 1) / 2)),
-                ("RESIZE", network.Preparation.Resize ?? 0),
+                ("COVER_HEIGHT", frame.Height.Covered), ("COVER_WIDTH", frame.Width.Covered),
+                ("TOP", frame.Height.Start), ("LEFT", frame.Width.Start), ("ROWS", frame.Height.Length), ("COLUMNS", frame.Width.Length),
             ])
         {
             c.Line($"#define MODEL_{name} {CWriter.Invariant(value)}");

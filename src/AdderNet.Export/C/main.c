@@ -5,17 +5,14 @@
  *     ./classify image.ppm     a binary PGM or PPM file (P5 or P6) of 8 bits, at least as large as the network's input
  *     ./classify               tests the build: the scores of a built-in image against those computed at export
  *
- * The middle of the file that has the network's proportions is scaled to its input by averaging; how images were prepared in training is
- * in README.md.
+ * The file's middle is scaled to the network's input by averaging, and what was black in training around each image is black; README.md
+ * says how images were prepared.
  */
 #include <stdint.h>
 #include <stdio.h>
 
 #include "model.h"
 #include "model_test.h"
-
-#define ROWS (MODEL_HEIGHT - 2 * MODEL_BORDER)
-#define COLUMNS (MODEL_WIDTH - 2 * MODEL_BORDER)
 
 static uint8_t pixels[MODEL_INPUTS];
 static model_input input[MODEL_INPUTS];
@@ -52,15 +49,12 @@ static const char *read_image(FILE *file)
         return "has a size that makes no sense";
     if (white != 255)
         return "does not have 8 bits a value";
-#if MODEL_RESIZE
-    const int64_t side = width < height ? width : height;
-    const int32_t columns = (int32_t)(side * COLUMNS / MODEL_RESIZE), rows = (int32_t)(side * ROWS / MODEL_RESIZE);
-#else
-    const int wide = (int64_t)width * ROWS > (int64_t)height * COLUMNS;
-    const int32_t columns = wide ? (int32_t)((int64_t)height * COLUMNS / ROWS) : width;
-    const int32_t rows = wide ? height : (int32_t)((int64_t)width * ROWS / COLUMNS);
-#endif
-    if (columns < COLUMNS || rows < ROWS || columns > width || rows > height)
+    /* Scaled, the picture covers MODEL_COVER_HEIGHT x MODEL_COVER_WIDTH, of whose middle the network sees
+     * MODEL_ROWS x MODEL_COLUMNS. */
+    const int wide = (int64_t)width * MODEL_COVER_HEIGHT > (int64_t)height * MODEL_COVER_WIDTH;
+    const int32_t side = wide ? height : width, covered = wide ? MODEL_COVER_HEIGHT : MODEL_COVER_WIDTH;
+    const int32_t columns = (int32_t)((int64_t)side * MODEL_COLUMNS / covered), rows = (int32_t)((int64_t)side * MODEL_ROWS / covered);
+    if (columns < MODEL_COLUMNS || rows < MODEL_ROWS || columns > width || rows > height)
         return "is too small for the network's input";
     const int32_t left = (width - columns) / 2, top = (height - rows) / 2;
     for (int32_t y = 0; y < height; y++)
@@ -74,8 +68,8 @@ static const char *read_image(FILE *file)
             }
             if (x < left || x >= left + columns || y < top || y >= top + rows)
                 continue;
-            const int32_t row = MODEL_BORDER + (int32_t)((int64_t)(y - top) * ROWS / rows);
-            const int32_t at = row * MODEL_WIDTH + MODEL_BORDER + (int32_t)((int64_t)(x - left) * COLUMNS / columns);
+            const int32_t row = MODEL_TOP + (int32_t)((int64_t)(y - top) * MODEL_ROWS / rows);
+            const int32_t at = row * MODEL_WIDTH + MODEL_LEFT + (int32_t)((int64_t)(x - left) * MODEL_COLUMNS / columns);
             for (int k = 0; k < MODEL_CHANNELS; k++)
                 sums[at * MODEL_CHANNELS + k] += channels == 1         ? value[0]
                                                  : MODEL_CHANNELS == 1 ? (299 * value[0] + 587 * value[1] + 114 * value[2] + 500) / 1000
@@ -109,7 +103,8 @@ static int test(void)
     model_prepare(pixels, input);
     model_run(input, scores);
     for (int32_t i = 0; i < MODEL_CLASSES; i++) {
-        const model_score difference = scores[i] < model_test_scores[i] ? model_test_scores[i] - scores[i] : scores[i] - model_test_scores[i];
+        const model_score expected = model_test_scores[i];
+        const model_score difference = scores[i] < expected ? expected - scores[i] : scores[i] - expected;
         wrong += !(difference <= MODEL_TEST_TOLERANCE);
         print(i);
     }

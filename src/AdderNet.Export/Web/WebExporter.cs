@@ -53,8 +53,15 @@ public static class WebExporter
 
             json.WriteEndArray();
             json.WriteStartObject("preparation");
-            json.WriteNumber("pad", network.Preparation.Pad);
-            json.WriteNumber("resize", network.Preparation.Resize ?? 0);
+            PictureFrame frame = network.Frame();
+            json.WriteStartObject("cover");
+            json.WriteNumber("height", frame.Height.Covered);
+            json.WriteNumber("width", frame.Width.Covered);
+            json.WriteEndObject();
+            json.WriteNumber("top", frame.Height.Start);
+            json.WriteNumber("left", frame.Width.Start);
+            json.WriteNumber("rows", frame.Height.Length);
+            json.WriteNumber("columns", frame.Width.Length);
             json.WriteEndObject();
             End(json, "input", network.First);
             End(json, "output", network.Last);

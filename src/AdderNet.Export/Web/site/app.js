@@ -71,18 +71,19 @@ function forget() {
   for (const id of ["time", "done", "skipped", "multiplications"]) $(id).textContent = "–";
 }
 
-/* Draws a picture as the training images were prepared: scaled, its middle cut out, padded with black. */
+/* Draws a picture as the training images were prepared: scaled, its middle cut out, with black around it. */
 function prepare(source, w, h) {
-  const { resize, pad } = MODEL.preparation, innerW = width - 2 * pad, innerH = height - 2 * pad;
-  const scale = resize ? resize / Math.min(w, h) : Math.max(innerW / w, innerH / h);
+  const { cover, left, top, columns, rows } = MODEL.preparation;
+  const scale = Math.max(cover.width / w, cover.height / h), scaledW = w * scale, scaledH = h * scale;
   view.fillStyle = black;
   view.fillRect(0, 0, width, height);
   view.save();
   view.beginPath();
-  view.rect(pad, pad, innerW, innerH);
+  view.rect(left, top, columns, rows);
   view.clip();
   view.imageSmoothingQuality = "high";
-  view.drawImage(shrunk(source, w, h, w * scale, h * scale), (width - w * scale) / 2, (height - h * scale) / 2, w * scale, h * scale);
+  view.drawImage(
+    shrunk(source, w, h, scaledW, scaledH), left + (columns - scaledW) / 2, top + (rows - scaledH) / 2, scaledW, scaledH);
   view.restore();
   classify();
 }
@@ -258,27 +259,36 @@ document.addEventListener("dragleave", () => $("drop").classList.remove("over"))
 document.addEventListener("drop", event => { event.preventDefault(); $("drop").classList.remove("over"); open(event.dataTransfer.files[0]); });
 
 /* The camera, four times a second. */
-let stream = null, timer = 0;
+let stream = null, timer = 0, requests = 0;
+
+const release = media => media?.getTracks().forEach(track => track.stop());
 
 function stop() {
+  requests++;
   clearInterval(timer);
-  stream?.getTracks().forEach(track => track.stop());
+  release(stream);
   stream = null;
   $("video").srcObject = null;
   $("camera").textContent = "Start the camera";
 }
 $("camera").addEventListener("click", async () => {
   if (stream) return stop();
+  /* Whoever is asked for the camera takes his time: by then it may be wanted no more, or have been asked for again. */
+  const request = ++requests, video = $("video");
   try {
-    const video = $("video");
-    video.srcObject = stream = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+    const granted = await navigator.mediaDevices.getUserMedia({ video: { facingMode: "environment" } });
+    if (request !== requests) return release(granted);
+    video.srcObject = stream = granted;
     await video.play();
+    if (request !== requests) return;
     $("camera").textContent = "Stop the camera";
     $("negative").checked = channels === 1 && isOnPaper(video, video.videoWidth, video.videoHeight);
     timer = setInterval(() => { if (video.videoWidth) prepareShot(video, video.videoWidth, video.videoHeight); }, 250);
   } catch {
+    if (request !== requests) return;
     stop();
-    $("camera-hint").textContent = "The browser gives this page no camera: there is none, it was refused, or the page is not served over https.";
+    $("camera-hint").textContent =
+      "The browser gives this page no camera: there is none, it was refused, or the page is not served over https.";
   }
 });
 
