@@ -7,21 +7,26 @@ using Spectre.Console;
 
 namespace AdderNet.Bench;
 
-/// <summary><c>addernet-infer</c>, compiled ahead of time, with ResNet-20: a whole process that loads it and classifies one image.</summary>
+/// <summary>
+/// <c>addernet-infer</c>, compiled ahead of time, with ResNet-20: a whole process that loads it and classifies one image.
+/// </summary>
 internal static class DeployedSuite
 {
     private const int Rounds = 21;
 
     private sealed record Result(double Milliseconds, double Megabytes);
 
-    public static int Run()
+    /// <exception cref="BenchException">Something is missing, or a program failed.</exception>
+    public static void Run()
     {
         string program = Path.GetFullPath(Path.Combine(Here(), "..", "..", "artifacts", "native", "addernet-infer"));
         if (!File.Exists(program))
         {
-            Console.Error.WriteLine($"There is no {program}; make it with ./native.");
-            return 1;
+            throw new BenchException($"There is no {program}; make it with ./native.");
         }
+
+        string python = Tool("python3", "python3");
+        Tool("time", "time");
 
         DirectoryInfo folder = Directory.CreateTempSubdirectory("addernet-bench-");
         try
@@ -42,7 +47,7 @@ internal static class DeployedSuite
                    from threads in (string[])["1", "2"]
                    select (string[])[program, file.Path, image, "--threads", threads],
             ];
-            Result[] results = Start(commands);
+            Result[] results = Start(python, commands);
 
             Table table = new Table().Title("addernet-infer with ResNet-20, from start to end").AddColumn("model")
                 .AddColumn(new TableColumn("threads").RightAligned()).AddColumn(new TableColumn("file, KB").RightAligned())
@@ -57,7 +62,6 @@ internal static class DeployedSuite
             }
 
             AnsiConsole.Write(table);
-            return 0;
 
             (string, string) Saved(string name, NetworkGraph graph)
             {
@@ -72,17 +76,21 @@ internal static class DeployedSuite
         }
     }
 
-    private static Result[] Start(string[][] commands)
+    private static Result[] Start(string python, string[][] commands)
     {
         string[] arguments = [Path.Combine(AppContext.BaseDirectory, "start.py"), $"{Rounds}", JsonSerializer.Serialize(commands)];
-        ProcessStartInfo start = new("python3", arguments) { RedirectStandardOutput = true };
+        ProcessStartInfo start = new(python, arguments) { RedirectStandardOutput = true };
         using Process process = Process.Start(start)!;
         string output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
         return process.ExitCode == 0
             ? JsonSerializer.Deserialize<Result[]>(output, JsonSerializerOptions.Web)!
-            : throw new InvalidOperationException("The programs could not be measured.");
+            : throw new BenchException("The programs could not be measured; the lines above say why.");
     }
+
+    private static string Tool(string name, string package) => (Environment.GetEnvironmentVariable("PATH") ?? "").Split(Path.PathSeparator)
+        .Select(folder => Path.Combine(folder, name)).FirstOrDefault(File.Exists)
+        ?? throw new BenchException($"The program '{name}' is needed and not on the PATH; on Debian or Ubuntu: apt install {package}");
 
     private static string Here([CallerFilePath] string path = "") => Path.GetDirectoryName(path)!;
 }

@@ -74,7 +74,7 @@ internal static class EngineSuite
     public static NetworkGraph Trained(NetworkMetadata? metadata = null)
     {
         using nn.Module<Tensor, Tensor> model = AdderNetModels.Load(LayerFilters.TrainedPath, "resnet20");
-        return model.ToGraph(new FeatureShape((int)model.state_dict()["conv1.weight"].shape[1], 32, 32), metadata);
+        return model.ToGraph(new FeatureShape(AdderNetModels.InputChannels(model), 32, 32), metadata);
     }
 
     private static NetworkGraph Cnn(FeatureShape input)

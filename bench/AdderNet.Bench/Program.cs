@@ -6,6 +6,7 @@ using AdderNet.Data;
 using AdderNet.Graph;
 using AdderNet.Inference;
 using AdderNet.Kernels;
+using AdderNet.Models;
 using AdderNet.Training;
 using Spectre.Console;
 using TorchSharp;
@@ -25,9 +26,9 @@ const string Usage = """
       peak       kernels against a register-only loop of the same instructions
       official   ResNet-20 against the official algorithm in PyTorch, time and peak memory (slow)
 
-      ship       accuracy, milliseconds and file of a trained network in float32, 8, 7 and 6 bits, and of its CNN in ONNX Runtime: of the runs of
-                 `addernet train` and `addernet train --layers cnn`, of others, or of files of weights with --model and --data;
-                 --readme writes the README's section
+      ship       accuracy, milliseconds and file of a trained network in float32, 8, 7 and 6 bits, and of its CNN in ONNX Runtime:
+                 of the runs of `addernet train` and `addernet train --layers cnn`, of others, or of files of weights with
+                 --model and --data; --readme writes the README's section
       deployed   time and memory of addernet-infer with ResNet-20, from start to end (after ./native)
 
     Without a name: all but official. S is the time for one layer (default 1.5), N the batch of `official` (default 64).
@@ -48,7 +49,7 @@ if (args is ["official-ours", var t, var b])
 
 if (args is ["deployed"])
 {
-    return DeployedSuite.Run();
+    return Told(DeployedSuite.Run);
 }
 
 bool ship = args is ["ship", ..], readme = false;
@@ -87,15 +88,19 @@ if (ship)
 
     try
     {
+        model = model is null ? null : AdderNetModels.Find(model).Name;
+    }
+    catch (ArgumentException e)
+    {
+        Console.Error.WriteLine(e.Message);
+        return 2;
+    }
+
+    return Told(() =>
+    {
         TorchThreads.Use(threadCounts[^1]);
         ShipSuite.Run(run, cnn, model, data, dataDir, threadCounts[^1], TimeSpan.FromSeconds(6 * seconds), readme);
-        return 0;
-    }
-    catch (Exception e) when (e is TrainingException or DataException or CheckpointException or InferenceException or GraphException)
-    {
-        Console.Error.WriteLine($"Error: {e.Message}");
-        return 1;
-    }
+    });
 }
 
 if (suites.Count == 0)
@@ -122,8 +127,8 @@ foreach (int threads in threadCounts)
             "models" => [ModelSuite.MeasureTrainingStep(256, threads, time * 10), ModelSuite.MeasureReestimation(256, threads, time * 5)],
             "engine" => EngineSuite.Measure(threads, time * 6),
             "quantized" => LayerShapes.All.SelectMany(c => ByteSuite.Measure(c, threads, time)),
-            "peak" => LayerShapes.All.Where(c => c.C * c.Kernel * c.Kernel >= 144)
-                .SelectMany(c => (Row[])[.. PeakSuite.MeasureForward(c, threads, time), .. PeakSuite.MeasureInputGradient(c, threads, time)]),
+            "peak" => LayerShapes.All.Where(c => c.C * c.Kernel * c.Kernel >= 144).SelectMany(c =>
+                PeakSuite.MeasureForward(c, threads, time).Concat(PeakSuite.MeasureInputGradient(c, threads, time))),
             _ => OfficialSuite.Measure(threads, officialBatch),
         });
     }
@@ -137,6 +142,22 @@ if (json is not null)
 }
 
 return 0;
+
+static int Told(Action measure)
+{
+    try
+    {
+        measure();
+        return 0;
+    }
+    catch (Exception e) when (
+        e is BenchException or TrainingException or DataException or CheckpointException or InferenceException or GraphException
+            or FormatException)
+    {
+        Console.Error.WriteLine($"Error: {e.Message}");
+        return 1;
+    }
+}
 
 void Report(IEnumerable<Row> measured)
 {

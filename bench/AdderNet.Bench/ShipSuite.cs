@@ -34,6 +34,13 @@ internal static class ShipSuite
         string run, string? cnn, string? model, string? data, string? dataDir, int threads, TimeSpan time, bool readme)
     {
         Trained adder = Load(run, model, data);
+        string title = AdderNetModels.Find(adder.Model).Title, path = Path.Combine(Here(), "..", "..", "README.md");
+        if (readme)
+        {
+            // What there is no place for is not measured.
+            ShipTable.RequireSection(File.ReadAllText(path), title);
+        }
+
         NetworkGraph peer = cnn is null ? Untrained(adder) : Load(cnn, model, data).Graph;
         Dataset test = Datasets.Open(adder.Data, train: false, dataDir);
         Dataset train = Datasets.Open(adder.Data, train: true, dataDir);
@@ -59,7 +66,7 @@ internal static class ShipSuite
                 + (model is null ? "" : $" --model {model} --data {data}") + $" --threads {threads}" + (readme ? " --readme" : "");
             string date = DateTime.UtcNow.ToString("d MMMM yyyy", CultureInfo.InvariantCulture);
             ShipTable table = new(
-                AdderNetModels.Find(adder.Model).Title, test.Info.Title, test.Count, threads,
+                title, test.Info.Title, test.Count, threads,
                 $"{Processor()}, {date}, .NET {Environment.Version}, ONNX Runtime {OnnxPeer.Version}", command,
                 [
                     .. ways.Select((w, i) => new ShipRow(
@@ -68,7 +75,6 @@ internal static class ShipSuite
             Console.WriteLine(table.ToMarkdown());
             if (readme)
             {
-                string path = Path.Combine(Here(), "..", "..", "README.md");
                 File.WriteAllText(path, table.InsteadOfThatIn(File.ReadAllText(path)));
             }
         }
@@ -150,8 +156,7 @@ internal static class ShipSuite
         if (model is not null && data is not null)
         {
             using nn.Module<Tensor, Tensor> weights = AdderNetModels.Load(path, model);
-            int channels = (int)weights.state_dict()["conv1.weight"].shape[1];
-            return Of(weights, model, data, Augmentation.For(data, train: false), channels);
+            return Of(weights, model, data, Augmentation.For(data, train: false), AdderNetModels.InputChannels(weights));
         }
 
         using TrainedModel run = TrainedModel.Load(path);

@@ -48,6 +48,10 @@ internal sealed partial record ShipTable(
         return string.Concat(document.AsSpan(0, from), ToMarkdown(), document.AsSpan(to));
     }
 
+    /// <summary>Makes sure that a document has a place for a network's section.</summary>
+    /// <exception cref="FormatException">It has none.</exception>
+    public static void RequireSection(string document, string network) => Find(document, network);
+
     /// <summary>A network's section of a document.</summary>
     /// <exception cref="FormatException">It has none, or somebody wrote it by hand.</exception>
     public static ShipTable In(string document, string network)
@@ -78,7 +82,7 @@ internal sealed partial record ShipTable(
         int to = from < 0 ? -1 : document.IndexOf(End, from, StringComparison.Ordinal);
         return to >= 0
             ? (from, to + End.Length)
-            : throw new FormatException($"There is no section between {Begin(network)} and {End}; put these two lines into it.");
+            : throw new FormatException($"The README has no section between {Begin(network)} and {End}; put these two lines into it.");
     }
 
     [GeneratedRegex("^(.+), ([0-9,]+) test images of (.+), ([0-9]+) thread\\(s\\); (.+); `(.+)`:$", RegexOptions.Multiline)]

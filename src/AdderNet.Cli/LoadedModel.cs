@@ -45,8 +45,9 @@ internal sealed record LoadedModel(
 
         nn.Module<Tensor, Tensor> model = AdderNetModels.Load(path, info.Name, kind, note);
         LayerKind layers = kind ?? (model.modules().OfType<Adder2d>().Any() ? LayerKind.Adder : LayerKind.Conv);
-        int channels = (int)model.named_parameters().First().parameter.shape[1];
-        return new LoadedModel(model, info.Name, layers, data.Name, Augmentation.For(data.Name, train: false), data.ClassNames, channels, path);
+        return new LoadedModel(
+            model, info.Name, layers, data.Name, Augmentation.For(data.Name, train: false), data.ClassNames,
+            AdderNetModels.InputChannels(model), path);
     }
 
     /// <summary>How it was trained; null where the file doesn't tell.</summary>

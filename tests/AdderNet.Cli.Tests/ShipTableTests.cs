@@ -54,6 +54,8 @@ public class ShipTableTests
         Assert.Equal(table.Rows, ShipTable.In(written, "Net-1").Rows);
         Assert.Equal(table with { Rows = [] }, ShipTable.In(written, "Net-1") with { Rows = [] });
         Assert.Throws<FormatException>(() => ShipTable.In(document, "Net-1"));
+        ShipTable.RequireSection(document, "Net-1");
+        Assert.Contains("Net-2", Assert.Throws<FormatException>(() => ShipTable.RequireSection(document, "Net-2")).Message);
         Assert.Throws<FormatException>(() => table.InsteadOfThatIn("nothing"));
     }
 }

@@ -75,6 +75,18 @@ public class ModelTests
         Assert.Equal([10, 64, 1, 1], model.state_dict()["fc.weight"].shape);
     }
 
+    [Theory]
+    [InlineData("resnet20", LayerKind.Adder, 1)]
+    [InlineData("resnet20", LayerKind.Conv, 4)]
+    [InlineData("lenet5-bn", LayerKind.Adder, 3)]
+    [InlineData("vgg-small", LayerKind.Conv, 2)]
+    public void The_first_layers_filters_tell_the_input_channels_whatever_it_is(string name, LayerKind kind, int channels)
+    {
+        using nn.Module<Tensor, Tensor> model = AdderNetModels.Create(name, new LayerFactory(_ => kind), inputChannels: channels);
+
+        Assert.Equal(channels, AdderNetModels.InputChannels(model));
+    }
+
     [Fact]
     public void Unknown_name_is_answered_with_those_there_are() =>
         Assert.Contains("resnet20", Assert.Throws<ArgumentException>(() => AdderNetModels.Find("resnet21")).Message);

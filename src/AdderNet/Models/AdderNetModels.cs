@@ -68,6 +68,14 @@ public static class AdderNetModels
             new FeatureShape(inputChannels ?? info.InputChannels, info.InputSize, info.InputSize), new NetworkMetadata(info.Name));
     }
 
+    /// <summary>The channels of a model's input, of which its first layer's filters are, whatever that layer is.</summary>
+    /// <param name="model">A model of ours.</param>
+    public static int InputChannels(nn.Module model)
+    {
+        ArgumentNullException.ThrowIfNull(model);
+        return (int)model.named_parameters().First().parameter.shape[1];
+    }
+
     /// <summary>
     /// Builds a model and gives it the weights of a checkpoint: a .pth or .pt file of the official code or another, also of a whole module, or
     /// a .safetensors file. The classes and the input channels are those of the file.
