@@ -99,6 +99,18 @@ public class ExportTests(TinyRun tiny) : IClassFixture<TinyRun>
     }
 
     [Fact]
+    public void Without_the_native_library_it_is_said_how_to_get_it_and_nothing_is_written()
+    {
+        Assert.SkipWhen(
+            NativeExporter.IsEngine(Path.Combine(AppContext.BaseDirectory, "native")), "This addernet was built with its native library.");
+
+        string said = Addernet.Run("export", tiny.Run, "--to", "native", tiny["no-library"]).FailsWith(ExitCode.Failure);
+
+        Assert.Contains("built without its native library; run ./native", said);
+        Assert.False(Path.Exists(tiny["no-library"]));
+    }
+
+    [Fact]
     public void Another_kind_of_export_is_refused() =>
         Assert.Contains("--to takes onnx, c, web, native", Addernet.Run("export", tiny.Run, "--to", "onxx", tiny["x.onnx"]).FailsWith(ExitCode.Usage));
 
