@@ -30,7 +30,8 @@ internal static class ModelSuite
         Tensor images = Images(batch), labels = randint(10, batch);
         nn.Module<Tensor, Tensor> model = AdderNetModels.Create("resnet20", LayerKind.Adder);
         double[] s = Interleaved.Medians(time, 7, Forward, Step(LayerKind.Adder, images, labels));
-        return new Row("BatchNorm re-estimation of an epoch", $"resnet20, {batches} of {steps} batches of {batch}", threads, batches * s[0], steps * s[1], "s");
+        string what = $"resnet20, {batches} of {steps} batches of {batch}";
+        return new Row("BatchNorm re-estimation of an epoch", what, threads, batches * s[0], steps * s[1], "s");
 
         void Forward()
         {

@@ -23,7 +23,7 @@ internal static unsafe class PeakSuite
             var (width, kernel) = KernelChoice.Parse(name);
             if (width == VectorWidths.Best)
             {
-                double left = kernel == ForwardKernels.Planes ? taps.ShareLeft : 1;
+                double left = kernel == LayerKernel.Planes ? taps.ShareLeft : 1;
                 yield return Measure($"{Forward}, {name}", c, left, threads, time, () => AdderKernel.Forward(s, x, f, y, width, kernel), Loop(gradient: false));
             }
         }
@@ -42,7 +42,9 @@ internal static unsafe class PeakSuite
             var (width, kernel) = KernelChoice.Parse(name);
             if (width == VectorWidths.Best)
             {
-                yield return Measure($"{InputGradient}, {name}", c, 1, threads, time, () => AdderKernel.InputGradient(s, x, f, g, gradX, width, kernel), Loop(gradient: true));
+                yield return Measure(
+                    $"{InputGradient}, {name}", c, 1, threads, time, () => AdderKernel.InputGradient(s, x, f, g, gradX, width, kernel),
+                    Loop(gradient: true));
             }
         }
     }

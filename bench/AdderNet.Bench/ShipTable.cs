@@ -66,8 +66,8 @@ internal sealed partial record ShipTable(
         ];
         return heading.Success
             ? new ShipTable(
-                heading.Groups[1].Value, heading.Groups[3].Value, (int)Number(heading.Groups[2].Value), (int)Number(heading.Groups[4].Value),
-                heading.Groups[5].Value, heading.Groups[6].Value, rows)
+                heading.Groups[1].Value, heading.Groups[3].Value, (int)Number(heading.Groups[2].Value),
+                (int)Number(heading.Groups[4].Value), heading.Groups[5].Value, heading.Groups[6].Value, rows)
             : throw new FormatException("The section's first line is not what the bench writes.");
 
         static double Number(string text) =>

@@ -62,13 +62,13 @@ public static class AdderKernel
 
     /// <summary>The forward pass by a given kernel in vectors of a given width rather than the best of either.</summary>
     internal static unsafe void Forward(
-        AdderShape shape, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, Span<float> y, VectorWidth? width, ForwardKernels? kernel = null)
+        AdderShape shape, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, Span<float> y, VectorWidth? width, LayerKernel? kernel = null)
     {
         Check(shape, x.Length, filters.Length, y.Length);
         using Scratch.Lease lease = Scratch.Rent();
         fixed (float* px = x, pf = filters, py = y)
         {
-            if ((kernel ?? KernelChoice.Forward(shape, px, pf)) == ForwardKernels.Planes)
+            if ((kernel ?? KernelChoice.Forward(shape, px, pf)) == LayerKernel.Planes)
             {
                 PlaneForwardKernel.RunChannelsLast(shape, width ?? VectorWidths.Best, px, pf, 0, py);
             }
@@ -93,14 +93,14 @@ public static class AdderKernel
     /// <summary>The input gradient in vectors of a given width rather than the processor's best.</summary>
     internal static unsafe void InputGradient(
         AdderShape shape, ReadOnlySpan<float> x, ReadOnlySpan<float> filters, ReadOnlySpan<float> gradY, Span<float> gradX, VectorWidth? width,
-        ForwardKernels? kernel = null)
+        LayerKernel? kernel = null)
     {
         Check(shape, x.Length, filters.Length, gradY.Length);
         Length(gradX.Length, shape.XLength, nameof(gradX));
         using Scratch.Lease lease = Scratch.Rent();
         fixed (float* px = x, pf = filters, pg = gradY, pd = gradX)
         {
-            if ((kernel ?? KernelChoice.InputGradient(shape)) != ForwardKernels.Planes || !PlaneGradientKernel.Serves(shape)
+            if ((kernel ?? KernelChoice.InputGradient(shape)) != LayerKernel.Planes || !PlaneGradientKernel.Serves(shape)
                 || !PlaneGradientKernel.TryRun(shape, width ?? VectorWidths.Best, px, pf, pg, pd))
             {
                 InputGradientKernel.Run(shape, width ?? VectorWidths.For(shape.GroupC), px, pf, pg, pd);

@@ -1,7 +1,7 @@
 namespace AdderNet.Kernels;
 
 /// <summary>A kernel of the float32 forward pass and of the input gradient.</summary>
-internal enum ForwardKernels
+internal enum LayerKernel
 {
     /// <summary>Lanes are channels; every filter element is worked off (<see cref="ForwardKernel"/>, <see cref="InputGradientKernel"/>).</summary>
     Dense,
@@ -47,20 +47,20 @@ internal static class KernelChoice
     /// <summary>With more taps left than this, skipping does not pay for bringing channels-last memory into planes.</summary>
     private const double FewTapsLeft = 0.7;
 
-    private static (VectorWidth? Width, ForwardKernels? Kernel)? forced;
+    private static (VectorWidth? Width, LayerKernel? Kernel)? forced;
 
     /// <summary>What the environment forces; null where it leaves the choice.</summary>
     /// <exception cref="KernelChoiceException">The variable's value is unknown.</exception>
-    public static (VectorWidth? Width, ForwardKernels? Kernel) Forced => forced ??= Parse(Environment.GetEnvironmentVariable(Variable));
+    public static (VectorWidth? Width, LayerKernel? Kernel) Forced => forced ??= Parse(Environment.GetEnvironmentVariable(Variable));
 
     /// <summary>Every width and kernel by the names the variable takes, as tests and benchmarks go through them.</summary>
     public static IReadOnlyList<string> Names { get; } =
-        [.. Enum.GetValues<ForwardKernels>().SelectMany(k => Enum.GetValues<VectorWidth>().Select(w => Name(w, k)))];
+        [.. Enum.GetValues<LayerKernel>().SelectMany(k => Enum.GetValues<VectorWidth>().Select(w => Name(w, k)))];
 
-    public static string Name(VectorWidth width, ForwardKernels kernel) => $"{kernel}-{width}".ToLowerInvariant();
+    public static string Name(VectorWidth width, LayerKernel kernel) => $"{kernel}-{width}".ToLowerInvariant();
 
     /// <summary>The kernel for a layer, its input [N, H, W, C] and its filters.</summary>
-    public static unsafe ForwardKernels Forward(AdderShape s, float* x, float* filters)
+    public static unsafe LayerKernel Forward(AdderShape s, float* x, float* filters)
     {
         if (Forced.Kernel is { } kernel)
         {
@@ -72,30 +72,30 @@ internal static class KernelChoice
 
         // A few thousand values tell whether a ReLU stands before the layer and how many filter elements are above 0.
         return planes && Share(filters, s.FiltersLength, false) <= FewTapsLeft && Share(x, s.XLength, true) == 0
-            ? ForwardKernels.Planes
-            : ForwardKernels.Dense;
+            ? LayerKernel.Planes
+            : LayerKernel.Dense;
     }
 
     /// <summary>The kernel for a layer's input gradient.</summary>
-    public static ForwardKernels InputGradient(AdderShape s) =>
+    public static LayerKernel InputGradient(AdderShape s) =>
         Forced.Kernel ?? ((long)s.N * s.H * s.W >= ManyPixels && Math.Min(s.GroupC, s.GroupO) >= ManyGradientChannels
             && s.W % (int)VectorWidth.Vector256 == 0 && s.KernelH * s.KernelW > 1 && VectorWidths.Best == VectorWidth.Vector256
-            ? ForwardKernels.Planes
-            : ForwardKernels.Dense);
+            ? LayerKernel.Planes
+            : LayerKernel.Dense);
 
     /// <summary>Reads a value of the variable.</summary>
     /// <exception cref="KernelChoiceException">It is unknown.</exception>
-    public static (VectorWidth? Width, ForwardKernels? Kernel) Parse(string? value)
+    public static (VectorWidth? Width, LayerKernel? Kernel) Parse(string? value)
     {
         VectorWidth? width = null;
-        ForwardKernels? kernel = null;
+        LayerKernel? kernel = null;
         foreach (string part in (value ?? "").Split('-', StringSplitOptions.RemoveEmptyEntries | StringSplitOptions.TrimEntries))
         {
             if (char.IsAsciiLetter(part[0]) && Enum.TryParse(part, true, out VectorWidth w) && width is null)
             {
                 width = w;
             }
-            else if (char.IsAsciiLetter(part[0]) && Enum.TryParse(part, true, out ForwardKernels k) && kernel is null)
+            else if (char.IsAsciiLetter(part[0]) && Enum.TryParse(part, true, out LayerKernel k) && kernel is null)
             {
                 kernel = k;
             }

@@ -21,7 +21,7 @@ public class EpilogueTests
                 PackedFilters packed = new(shape, filters, w);
                 AdderKernel.Forward(shape, x, packed, expected);
                 AdderKernel.Forward(shape, x, filters, unpacked, w);
-                if (KernelChoice.Forced.Kernel is ForwardKernels.Planes)
+                if (KernelChoice.Forced.Kernel is LayerKernel.Planes)
                 {
                     // It sums in another order.
                     Assert.All(expected.Zip(unpacked), y => Assert.InRange(Math.Abs(y.First - y.Second), 0, 1e-5 * Math.Max(1, Math.Abs(y.First))));

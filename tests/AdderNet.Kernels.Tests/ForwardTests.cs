@@ -7,7 +7,7 @@ public class ForwardTests
     private const double Tolerance = 1e-5;
 
     [Theory]
-    [MemberData(nameof(Layers.ForwardKernels), MemberType = typeof(Layers))]
+    [MemberData(nameof(Layers.Kernels), MemberType = typeof(Layers))]
     public void Rare_layers_equal_the_plain_loops(string kernel)
     {
         foreach (AdderShape shape in Layers.Rare)
@@ -17,14 +17,14 @@ public class ForwardTests
     }
 
     [Theory]
-    [MemberData(nameof(Layers.ForwardKernels), MemberType = typeof(Layers))]
+    [MemberData(nameof(Layers.Kernels), MemberType = typeof(Layers))]
     public void Any_layer_equals_the_plain_loops(string kernel)
     {
         Gen.Select(Layers.Shapes, Gen.Int).Sample((shape, seed) => Equal(shape, seed, kernel, 1, 0), iter: 250);
     }
 
     [Theory]
-    [MemberData(nameof(Layers.ForwardKernels), MemberType = typeof(Layers))]
+    [MemberData(nameof(Layers.Kernels), MemberType = typeof(Layers))]
     public void Sums_that_nearly_cancel_stay_accurate(string kernel)
     {
         AdderShape shape = new(2, 300, 5, 5, 20, 3, 3) { PaddingH = 1, PaddingW = 1 };

@@ -5,7 +5,7 @@ namespace AdderNet.Kernels.Tests;
 public class InputGradientTests
 {
     [Theory]
-    [MemberData(nameof(Layers.ForwardKernels), MemberType = typeof(Layers))]
+    [MemberData(nameof(Layers.Kernels), MemberType = typeof(Layers))]
     public void Rare_layers_equal_the_plain_loops(string kernel)
     {
         foreach (AdderShape shape in Layers.Rare)
@@ -15,14 +15,14 @@ public class InputGradientTests
     }
 
     [Theory]
-    [MemberData(nameof(Layers.ForwardKernels), MemberType = typeof(Layers))]
+    [MemberData(nameof(Layers.Kernels), MemberType = typeof(Layers))]
     public void Any_layer_equals_the_plain_loops(string kernel)
     {
         Gen.Select(Layers.Shapes, Gen.Int).Sample((shape, seed) => Equal(shape, seed, kernel, 1, 1e-5), iter: 250);
     }
 
     [Theory]
-    [MemberData(nameof(Layers.ForwardKernels), MemberType = typeof(Layers))]
+    [MemberData(nameof(Layers.Kernels), MemberType = typeof(Layers))]
     public void Large_inputs_are_as_accurate_as_small_ones(string kernel)
     {
         AdderShape shape = new(2, 20, 5, 5, 30, 3, 3) { PaddingH = 1, PaddingW = 1 };
@@ -32,7 +32,7 @@ public class InputGradientTests
     }
 
     [Theory]
-    [MemberData(nameof(Layers.ForwardKernels), MemberType = typeof(Layers))]
+    [MemberData(nameof(Layers.Kernels), MemberType = typeof(Layers))]
     public void Filters_wider_than_the_inputs_equal_the_plain_loops(string kernel)
     {
         Gen.Select(Layers.Shapes, Gen.Int, Gen.Double[0.1, 5]).Sample((shape, seed, scale) => Equal(shape, seed, kernel, 1, 1e-5, scale), iter: 150);

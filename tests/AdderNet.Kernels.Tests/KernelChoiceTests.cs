@@ -6,7 +6,7 @@ public class KernelChoiceTests
     public void Every_name_of_the_list_and_either_half_of_it_is_understood()
     {
         foreach (VectorWidth width in Enum.GetValues<VectorWidth>())
-            foreach (ForwardKernels kernel in Enum.GetValues<ForwardKernels>())
+            foreach (LayerKernel kernel in Enum.GetValues<LayerKernel>())
             {
                 Assert.Equal((width, kernel), KernelChoice.Parse(KernelChoice.Name(width, kernel)));
                 Assert.Equal((width, null), KernelChoice.Parse(width.ToString()));
@@ -35,13 +35,13 @@ public class KernelChoiceTests
         Assert.SkipWhen(KernelChoice.Forced.Kernel is not null, "ADDERNET_KERNEL names the kernel.");
         AdderShape shape = new(16, 16, 16, 16, 96, 3, 3) { PaddingH = 1, PaddingW = 1 };
         float[] x = [.. Layers.Random(shape.XLength, 1).Select(v => Math.Max(v, 0))], filters = Layers.Random(shape.FiltersLength, 2, 3);
-        Assert.Equal(ForwardKernels.Planes, Choose(shape, x, filters));
-        Assert.Equal(ForwardKernels.Dense, Choose(shape with { N = 1 }, x, filters));
-        Assert.Equal(ForwardKernels.Dense, Choose(shape with { O = 16 }, x, filters));
-        Assert.Equal(ForwardKernels.Dense, Choose(shape, Layers.Random(shape.XLength, 1), filters));
-        Assert.Equal(ForwardKernels.Dense, Choose(shape, x, [.. filters.Select(MathF.Abs)]));
+        Assert.Equal(LayerKernel.Planes, Choose(shape, x, filters));
+        Assert.Equal(LayerKernel.Dense, Choose(shape with { N = 1 }, x, filters));
+        Assert.Equal(LayerKernel.Dense, Choose(shape with { O = 16 }, x, filters));
+        Assert.Equal(LayerKernel.Dense, Choose(shape, Layers.Random(shape.XLength, 1), filters));
+        Assert.Equal(LayerKernel.Dense, Choose(shape, x, [.. filters.Select(MathF.Abs)]));
 
-        static ForwardKernels Choose(AdderShape shape, float[] x, float[] filters)
+        static LayerKernel Choose(AdderShape shape, float[] x, float[] filters)
         {
             fixed (float* px = x, pf = filters)
             {

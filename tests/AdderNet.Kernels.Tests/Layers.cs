@@ -9,7 +9,7 @@ internal static class Layers
     public static TheoryData<string> Widths => KernelChoice.Forced.Width is { } width ? [width.ToString()] : [.. Enum.GetNames<VectorWidth>()];
 
     /// <summary>Every kernel of the forward pass at every width, by its name in the list that the benchmarks go through, too.</summary>
-    public static TheoryData<string> ForwardKernels =>
+    public static TheoryData<string> Kernels =>
         [.. KernelChoice.Names.Where(n => KernelChoice.Parse(n) is var (w, k) && (KernelChoice.Forced.Width ?? w) == w && (KernelChoice.Forced.Kernel ?? k) == k)];
 
     /// <summary>The forward pass by a kernel of that list.</summary>

@@ -8,7 +8,7 @@ public class NonFiniteTests
     private static readonly float[] Values = [float.NaN, -float.NaN, float.PositiveInfinity, float.NegativeInfinity, 3e38f, -3e38f, 1e30f];
 
     [Theory]
-    [MemberData(nameof(Layers.ForwardKernels), MemberType = typeof(Layers))]
+    [MemberData(nameof(Layers.Kernels), MemberType = typeof(Layers))]
     public void Special_values_spread_through_the_forward_pass_as_in_the_formula(string kernel)
     {
         Gen.Select(Layers.Shapes, Gen.Int).Sample(
@@ -24,7 +24,7 @@ public class NonFiniteTests
     }
 
     [Theory]
-    [MemberData(nameof(Layers.ForwardKernels), MemberType = typeof(Layers))]
+    [MemberData(nameof(Layers.Kernels), MemberType = typeof(Layers))]
     public void Special_values_spread_through_the_input_gradient_as_in_the_formula(string kernel)
     {
         Gen.Select(Layers.Shapes, Gen.Int).Sample(

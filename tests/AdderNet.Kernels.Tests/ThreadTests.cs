@@ -210,7 +210,7 @@ public sealed class ThreadTests : IDisposable
     [InlineData(1, 8, 1000, 8, 3, 1)]
     public void Working_memory_stays_within_a_few_megabytes_beside_a_copy_of_the_filters(int n, int c, int size, int o, int kernel, int dilation)
     {
-        Assert.SkipWhen(KernelChoice.Forced.Kernel is ForwardKernels.Planes, "Lists of layers that planes are not chosen for take more.");
+        Assert.SkipWhen(KernelChoice.Forced.Kernel is LayerKernel.Planes, "Lists of layers that planes are not chosen for take more.");
         KernelThreads.Count = 1;
         AdderShape shape = new(n, c, size, size, o, kernel, kernel)
         {

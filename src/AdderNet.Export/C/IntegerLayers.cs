@@ -149,12 +149,12 @@ internal sealed class IntegerLayers(CWriter c, bool dense)
     private void Tables(string name, QuantizedLayerNode layer, int[] weights, bool lists)
     {
         int[] multiplier = layer.Epilogue.Multiplier.ToInt32s(), shift = layer.Epilogue.Shift.ToInt32s();
-        long[] offset = layer.Epilogue.Offset.ToInt64s();
+        long[] offset = layer.Epilogue.RoundingOffsets();
         for (int o = 0; o < offset.Length; o++)
         {
-            // Halves round up; and what the lists leave out is the same for every window: the sum of the filter.
+            // What the lists leave out is the same for every window: the sum of the filter.
             long left = lists ? weights.AsSpan(o * layer.SumLength, layer.SumLength).ToArray().Sum(v => (long)v) : 0;
-            offset[o] = checked(offset[o] + (1L << (shift[o] - 1)) - left * multiplier[o]);
+            offset[o] = checked(offset[o] - left * multiplier[o]);
         }
 
         c.Table(CType.Int, $"{name}_multiplier", [.. multiplier.Select(v => (long)v)]);

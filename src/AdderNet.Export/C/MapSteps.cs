@@ -53,7 +53,7 @@ internal sealed class MapSteps(CWriter c)
                 CValue factor = step.Inputs[1];
                 return Each($"x0[{x.At()}] * x1[{(factor.Shape.Pixels == 1 ? factor.At("c", "0", "0") : factor.At())}]");
             case RequantizeNode r:
-                string half = CWriter.Invariant(r.Offset + (1L << (r.Shift - 1)));
+                string half = CWriter.Invariant(r.RoundingOffset);
                 string v = $"(int64_t)x[{x.At()}] * {CWriter.Invariant(r.Multiplier)}LL + {half}LL";
                 return Each($"({y.Type.Name})code({v}, {r.Shift}, {r.Grid!.Top})");
             case GlobalSumNode:

@@ -41,7 +41,8 @@ internal sealed class OnnxWriter
         if (graph.Nodes.Any(node => node.Grid is not null))
         {
             throw new GraphException(
-                "The network is quantized, and ONNX files are written of float32 networks; export the run or the weights that it was made of.");
+                "The network is quantized, and ONNX files are written of float32 networks; export the run or the weights that it was made "
+                + "of.");
         }
 
         OnnxWriter writer = new(graph);

@@ -113,9 +113,7 @@ public static class WebExporter
                 Grid(json, "inputGrid", layer.InputGrid);
                 Window(json, layer.Window);
                 Tensor(json, "filters", layer.Filters);
-                int[] shift = layer.Epilogue.Shift.ToInt32s();
-                // Halves round up.
-                long[] offset = [.. layer.Epilogue.Offset.ToInt64s().Select((v, o) => v + (1L << (shift[o] - 1)))];
+                long[] offset = layer.Epilogue.RoundingOffsets();
                 json.WriteStartObject("epilogue");
                 Tensor(json, "multiplier", layer.Epilogue.Multiplier);
                 if (layer.Epilogue.ResidualMultiplier is { } residual)
@@ -123,7 +121,7 @@ public static class WebExporter
                     Tensor(json, "residual", residual);
                 }
 
-                Array(json, "shift", shift.Select(v => (long)v));
+                Array(json, "shift", layer.Epilogue.Shift.ToInt32s().Select(v => (long)v));
                 Array(json, "offsetHigh", offset.Select(v => v >> 16));
                 Array(json, "offsetLow", offset.Select(v => v & 65535));
                 json.WriteEndObject();
@@ -133,12 +131,11 @@ public static class WebExporter
                 Window(json, pool.Window);
                 break;
             case RequantizeNode r:
-                long rounded = r.Offset + (1L << (r.Shift - 1));
                 json.WriteString("kind", "requantize");
                 json.WriteNumber("multiplier", r.Multiplier);
                 json.WriteNumber("shift", r.Shift);
-                json.WriteNumber("offsetHigh", rounded >> 16);
-                json.WriteNumber("offsetLow", rounded & 65535);
+                json.WriteNumber("offsetHigh", r.RoundingOffset >> 16);
+                json.WriteNumber("offsetLow", r.RoundingOffset & 65535);
                 break;
             case GlobalSumNode:
                 json.WriteString("kind", "global-sum");

@@ -1,3 +1,5 @@
+using System.Text.Json.Serialization;
+
 namespace AdderNet.Graph;
 
 /// <summary>Values to codes, as <see cref="Grid.Code"/> says, of its <see cref="GraphNode.Grid"/>.</summary>
@@ -42,6 +44,10 @@ public sealed record RequantizeNode : GraphNode
 
     /// <summary>Bits that are shifted out, 1 to 40.</summary>
     public required int Shift { get; init; }
+
+    /// <summary><see cref="Offset"/> with the half in it that makes of rounding down a rounding of halves up.</summary>
+    [JsonIgnore]
+    public long RoundingOffset => IntegerEpilogue.Rounding(Offset, Shift);
 
     private protected override FeatureShape ShapeOf(IReadOnlyList<FeatureShape> inputs)
     {

@@ -46,6 +46,11 @@ public sealed record IntegerEpilogue
         where tensor.Data is not null
         select KeyValuePair.Create(tensor.Name, tensor.Data);
 
+    /// <summary>
+    /// Each channel's <see cref="Offset"/> with the half in it that makes of rounding down a rounding of halves up, [O].
+    /// </summary>
+    public long[] RoundingOffsets() => [.. Offset.ToInt64s().Zip(Shift.ToInt32s(), Rounding)];
+
     /// <summary>The code of one sum.</summary>
     /// <param name="sum">Y.</param>
     /// <param name="multiplier">Multiplier of the channel.</param>
@@ -55,9 +60,11 @@ public sealed record IntegerEpilogue
     /// <param name="residual">r times its multiplier; 0 where nothing is added.</param>
     public static int Code(int sum, int multiplier, long offset, int shift, int top, long residual = 0)
     {
-        long v = (long)sum * multiplier + residual + offset + (1L << (shift - 1));
+        long v = (long)sum * multiplier + residual + Rounding(offset, shift);
         return v < 0 ? 0 : (int)Math.Min(v >> shift, top);
     }
+
+    internal static long Rounding(long offset, int shift) => offset + (1L << (shift - 1));
 
     internal static void Check(long offset, int shift)
     {

@@ -65,11 +65,9 @@ internal sealed class RequantizeStep : Step
         }
 
         table = [.. Enumerable.Range(0, 256).Select(code => (byte)Code(code))];
-        long least = node.Offset + Half, most = least + 255L * node.Multiplier;
+        long least = node.RoundingOffset, most = least + 255L * node.Multiplier;
         narrow = node.Multiplier is >= 0 and <= ushort.MaxValue && least >= 0 && most <= ushort.MaxValue && node.Shift < 16;
     }
-
-    private long Half => 1L << (node.Shift - 1);
 
     public override void Run(Frame frame)
     {
@@ -109,7 +107,7 @@ internal sealed class RequantizeStep : Step
         int i = 0;
         if (narrow)
         {
-            Vector<ushort> factor = new((ushort)node.Multiplier), offset = new((ushort)(node.Offset + Half));
+            Vector<ushort> factor = new((ushort)node.Multiplier), offset = new((ushort)node.RoundingOffset);
             Vector<ushort> top = new((ushort)node.Grid!.Top);
             for (; i <= x.Length - Vector<byte>.Count; i += Vector<byte>.Count)
             {

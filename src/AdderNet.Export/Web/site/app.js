@@ -47,7 +47,7 @@ function show(scores, milliseconds) {
   const { done, all, multiplications } = network.counts;
   tell(MODEL.classes[order[0]]);
   $("classes").replaceChildren(...order.map(i => {
-    const row = document.createElement("li"), name = document.createElement("span"), share = document.createElement("span"), score = document.createElement("small");
+    const [row, name, share, score] = ["li", "span", "span", "small"].map(tag => document.createElement(tag));
     const percent = 100 * shares[i] / sum;
     row.style.setProperty("--share", `${percent}%`);
     name.textContent = MODEL.classes[i];
@@ -103,7 +103,8 @@ function shrunk(source, w, h, targetW, targetH) {
 /* A picture at most 280 pixels large, of which its pixels can be read. */
 function small(source, w, h) {
   const scale = Math.min(1, 280 / Math.max(w, h)), copy = canvas(Math.max(1, Math.round(w * scale)), Math.max(1, Math.round(h * scale)));
-  copy.getContext("2d", { willReadFrequently: true }).drawImage(shrunk(source, w, h, copy.width, copy.height), 0, 0, copy.width, copy.height);
+  const context = copy.getContext("2d", { willReadFrequently: true });
+  context.drawImage(shrunk(source, w, h, copy.width, copy.height), 0, 0, copy.width, copy.height);
   return copy;
 }
 
@@ -122,7 +123,8 @@ function isOnPaper(source, w, h) {
 
 /* The negative of a picture; of a digit, the paper and its shades become black. */
 function negative(source, w, h) {
-  const copy = small(source, w, h), context = copy.getContext("2d"), image = context.getImageData(0, 0, copy.width, copy.height), data = image.data;
+  const copy = small(source, w, h), context = copy.getContext("2d");
+  const image = context.getImageData(0, 0, copy.width, copy.height), data = image.data;
   const values = Uint8Array.from({ length: copy.width * copy.height }, (_, k) => 255 - grey(data[4 * k], data[4 * k + 1], data[4 * k + 2]));
   const sorted = values.slice().sort(), paper = sorted[sorted.length >> 1], most = sorted[sorted.length - 1];
   const low = MODEL.digits ? paper + 0.3 * (most - paper) : 0, high = MODEL.digits ? most : 255;
@@ -251,12 +253,18 @@ async function open(file) {
   $("negative").checked = channels === 1 && isOnPaper(picture, w, h);
   prepareShot(picture, w, h);
 }
-$("negative").addEventListener("change", () => { if (picture && !stream) prepareShot(picture, picture.naturalWidth, picture.naturalHeight); });
+$("negative").addEventListener("change", () => {
+  if (picture && !stream) prepareShot(picture, picture.naturalWidth, picture.naturalHeight);
+});
 $("file").addEventListener("change", event => open(event.target.files[0]));
 document.addEventListener("paste", event => open([...event.clipboardData.files][0]));
 document.addEventListener("dragover", event => { event.preventDefault(); $("drop").classList.add("over"); });
 document.addEventListener("dragleave", () => $("drop").classList.remove("over"));
-document.addEventListener("drop", event => { event.preventDefault(); $("drop").classList.remove("over"); open(event.dataTransfer.files[0]); });
+document.addEventListener("drop", event => {
+  event.preventDefault();
+  $("drop").classList.remove("over");
+  open(event.dataTransfer.files[0]);
+});
 
 /* The camera, four times a second. */
 let stream = null, timer = 0, requests = 0;

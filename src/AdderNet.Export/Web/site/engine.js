@@ -109,7 +109,10 @@ const AdderNet = (() => {
       });
       while (plain.length % 4) { compared.push(plain.pop()); weights.push(top); }
       while (compared.length % 4) { compared.push(base); weights.push(0); }
-      return { plain: Int32Array.from(plain), compared: Int32Array.from(compared), weights: Uint8Array.from(weights), start: sum - 2 * top * plain.length };
+      return {
+        plain: Int32Array.from(plain), compared: Int32Array.from(compared), weights: Uint8Array.from(weights),
+        start: sum - 2 * top * plain.length,
+      };
     });
     const ends = rules(node), box = new Int32Array(lanes), sums = new Int32Array(lanes), pixels = out[1] * out[2];
 
