@@ -23,15 +23,24 @@ public sealed class ClassificationTask : ITrainingTask
     /// <param name="measured">Images to measure with after each epoch.</param>
     /// <param name="model">Makes your own module from [N, C, H, W] to [N, classes]; null makes the recipe's model.</param>
     /// <param name="measuresValidation">Whether these images are a validation split, and no test images.</param>
+    /// <param name="begins">Whether the model starts from the CNN that the recipe may name; a run that is continued has its own weights.</param>
     /// <exception cref="DataException">The recipe's augmentation does not fit the images.</exception>
-    /// <exception cref="TrainingException">The recipe's model takes no images of the size that the recipe makes.</exception>
+    /// <exception cref="TrainingException">The recipe's model takes no images of the size that the recipe makes, or cannot start from the CNN
+    /// that the recipe names.</exception>
     /// <exception cref="ArgumentException">There is no model of the recipe's name, or the recipe leaves an augmentation out.</exception>
-    public ClassificationTask(Recipe recipe, Dataset train, Dataset measured, Func<nn.Module<Tensor, Tensor>>? model = null, bool measuresValidation = false)
+    public ClassificationTask(
+        Recipe recipe, Dataset train, Dataset measured, Func<nn.Module<Tensor, Tensor>>? model = null, bool measuresValidation = false,
+        bool begins = true)
     {
         ArgumentNullException.ThrowIfNull(recipe);
         ArgumentNullException.ThrowIfNull(train);
         ArgumentNullException.ThrowIfNull(measured);
         (Augmentation learning, Augmentation measuring) = Recipe.WrittenAugmentations(recipe);
+        if (model is not null && recipe.From is not null)
+        {
+            throw new ArgumentException($"A model of your own starts from a CNN by {nameof(CnnConversion)}, not by its recipe.", nameof(recipe));
+        }
+
         this.recipe = recipe;
         this.measuresValidation = measuresValidation;
         classNames = train.ClassNames;
@@ -49,6 +58,19 @@ public sealed class ClassificationTask : ITrainingTask
             throw new TrainingException(
                 $"{info.Title} takes images of {info.InputSize}x{info.InputSize} pixels, but the recipe makes them {wrong.Height}x{wrong.Width}; "
                 + "use a model for any size, such as resnet18 or resnet20, or a recipe that makes them so.");
+        }
+
+        if (recipe.From is { } start && begins)
+        {
+            try
+            {
+                start.Apply(this.model, recipe.Model, this.train);
+            }
+            catch
+            {
+                Dispose();
+                throw;
+            }
         }
     }
 

@@ -12,6 +12,8 @@ namespace AdderNet.Training;
 /// </summary>
 public sealed record Recipe : IJsonOnDeserialized
 {
+    private const int AdderBatches = 16;
+
     private static readonly IReadOnlyList<GradientTransform> PaperTransforms = [new AdaptiveScaling()];
 
     private IReadOnlyList<GradientTransform>? transforms;
@@ -73,7 +75,7 @@ public sealed record Recipe : IJsonOnDeserialized
     /// </summary>
     public int BatchNormBatches
     {
-        get => batchNormBatches ?? (Layers == LayerKind.Adder ? 16 : 0);
+        get => batchNormBatches ?? (Layers == LayerKind.Adder ? AdderBatches : 0);
         init => batchNormBatches = value;
     }
 
@@ -89,6 +91,10 @@ public sealed record Recipe : IJsonOnDeserialized
     /// <summary>What a detector is and starts from; null for its defaults, and for other tasks.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public DetectionRecipe? Detection { get; init; }
+
+    /// <summary>The trained CNN that the AdderNet starts from; null for fresh weights.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public CnnStart? From { get; init; }
 
     // The fields that recipes had before GradientTransforms: read for ever, never written.
     [JsonInclude]
@@ -203,6 +209,14 @@ public sealed record Recipe : IJsonOnDeserialized
             Check(false, name, value, range);
         }
 
+        if (From is { } start)
+        {
+            Check(Layers == LayerKind.Adder, "layers", Layers.Name(), "adder where 'from' names a CNN to start from");
+            Check(start.Cnn.Length > 0, "from.cnn", "empty", "a run's folder or a file of weights");
+            Check(double.IsFinite(start.Sigma) && start.Sigma > 0, "from.sigma", start.Sigma, "a number above 0");
+            Check(start.Batches is >= 1 and <= 1_000_000, "from.batches", start.Batches, "1 to 1000000");
+        }
+
         Check(BatchNormBatches is >= 0 and <= 1_000_000, "batchNormBatches", BatchNormBatches, "0 to 1000000");
 
         void Check(bool valid, string name, object value, string range)
@@ -213,6 +227,22 @@ public sealed record Recipe : IJsonOnDeserialized
             }
         }
     }
+
+    /// <summary>
+    /// This recipe for an AdderNet that starts from a trained CNN of its shape. The steps are then small against the filters, eta * rate /
+    /// (1 - momentum) / sigma of 1.3 %, where recipes for fresh weights have 3 to 6 %. In a recipe that has a start already only the CNN is another.
+    /// </summary>
+    /// <param name="cnn">A run's folder or a file of weights.</param>
+    public Recipe StartingFrom(string cnn) => From is { } start ? this with { From = start with { Cnn = cnn } } : WithScaling(new AdaptiveScaling(0.133)) with
+    {
+        From = new CnnStart(cnn),
+        Layers = LayerKind.Adder,
+        LearningRate = 0.02,
+        WarmupEpochs = 0,
+        WeightDecay = 2e-4,
+        // The recipe that trained the CNN says 0, which does for a CNN.
+        BatchNormBatches = Layers == LayerKind.Adder ? BatchNormBatches : AdderBatches,
+    };
 
     /// <summary>The learning rate of one step: linear warm-up, then half a cosine down to nearly 0, changing with every step.</summary>
     /// <param name="step">The step, from 0, counted over the whole run.</param>

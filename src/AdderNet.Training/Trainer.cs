@@ -40,7 +40,7 @@ public sealed class Trainer : IDisposable
     /// <exception cref="DataException">The recipe's augmentation does not fit the images.</exception>
     /// <exception cref="ArgumentException">There is no model of the recipe's name.</exception>
     public Trainer(RunFolder folder, Dataset trainData, Dataset testData, Func<nn.Module<Tensor, Tensor>>? model = null)
-        : this(folder, recipe => new ClassificationTask(recipe, trainData, testData, model))
+        : this(folder, recipe => new ClassificationTask(recipe, trainData, testData, model, begins: folder.History.Count == 0))
     {
     }
 
@@ -52,7 +52,7 @@ public sealed class Trainer : IDisposable
     /// <exception cref="DataException">The recipe's augmentation does not fit the images.</exception>
     public Trainer(RunFolder folder, DatasetSplits data, Func<nn.Module<Tensor, Tensor>>? model = null)
         : this(folder, recipe => new ClassificationTask(
-            recipe, (data ?? throw new ArgumentNullException(nameof(data))).Train, data.Measured, model, data.Validation is not null))
+            recipe, (data ?? throw new ArgumentNullException(nameof(data))).Train, data.Measured, model, data.Validation is not null, folder.History.Count == 0))
     {
     }
 

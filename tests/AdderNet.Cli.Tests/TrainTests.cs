@@ -66,6 +66,39 @@ public partial class TrainTests(TinyRun tiny) : IClassFixture<TinyRun>
     }
 
     [Fact]
+    public void An_AdderNet_starts_from_a_CNN_whose_run_says_the_rest()
+    {
+        string cnn = tiny["cnn"];
+        Addernet.Run([.. tiny.Train, "--layers", "cnn", "--out", cnn]).Succeeds();
+        string text = Addernet.Run("train", "--from", cnn, "--data-dir", tiny.Data, "--threads", "1", "--epochs", "3", "--out", tiny["from"]).Succeeds();
+        Assert.StartsWith("AdderNet LeNet-5-BN on MNIST: 160 training and 40 test images, 3 epochs of batches of 16", text);
+        Assert.Contains($"Starting from the CNN in {cnn}", text);
+        Assert.True(Accuracy(text) > 60, text);
+        JsonElement recipe = JsonDocument.Parse(File.ReadAllText(Path.Combine(tiny["from"], "recipe.json"))).RootElement;
+        Assert.Equal(cnn, recipe.GetProperty("from").GetProperty("cnn").GetString());
+        Assert.Equal((0.02, 2e-4), (recipe.GetProperty("learningRate").GetDouble(), recipe.GetProperty("weightDecay").GetDouble()));
+
+        string weights = Directory.GetFiles(Path.Combine(cnn, "checkpoints"), "epoch-*6.safetensors").Single();
+        recipe = JsonDocument.Parse(Addernet.Run("train", "--from", weights, "--lr", "0.01", "--print-recipe").Succeeds()).RootElement;
+        Assert.Equal((weights, 0.01, 16), (recipe.GetProperty("from").GetProperty("cnn").GetString(), recipe.GetProperty("learningRate").GetDouble(), recipe.GetProperty("batchSize").GetInt32()));
+
+        string pth = tiny["cnn.pth"];
+        Addernet.Run("convert", cnn, pth).Succeeds();
+        recipe = JsonDocument.Parse(Addernet.Run("train", "--from", pth, "--model", "lenet5-bn", "--print-recipe").Succeeds()).RootElement;
+        Assert.Equal((50, 0.02), (recipe.GetProperty("epochs").GetInt32(), recipe.GetProperty("learningRate").GetDouble()));
+    }
+
+    [Fact]
+    public void A_start_that_is_none_is_told_in_a_sentence()
+    {
+        Assert.Contains("There is no run and no file nowhere to start from.", Addernet.Run("train", "--from", "nowhere").FailsWith(1));
+        Assert.Contains("it must be adder where 'from' names a CNN", Addernet.Run("train", "--from", tiny.Run, "--layers", "cnn").FailsWith(1));
+        Assert.Contains(
+            "LeNet-5-BN cannot start from", Addernet.Run("train", "--from", tiny.Run, "--data-dir", tiny.Data, "--out", tiny["none"]).FailsWith(1));
+        Assert.False(Directory.Exists(tiny["none"]));
+    }
+
+    [Fact]
     public void A_folder_that_holds_a_run_is_never_overwritten()
     {
         byte[] before = File.ReadAllBytes(Path.Combine(tiny.Run, "checkpoint.json"));

@@ -25,6 +25,13 @@ internal sealed class RecipeOptions
     private readonly Option<string?> model = CommonOptions.Model($"Model to train ('models' lists them); by default what suits --data: {Partners.Rule}");
     private readonly Option<string?> data = CommonOptions.Data("Data set to train on ('datasets' lists them); by default mnist, or what suits --model");
     private readonly Option<LayerKind?> layers = CommonOptions.Layers();
+    private readonly Option<string?> from = new("--from")
+    {
+        HelpName = "CNN_RUN|FILE",
+        Description = "Start the AdderNet from a trained CNN of the same model, a run or a file of weights (.pth, .safetensors), and take small steps: "
+            + "--lr 0.02 --eta 0.133, weight decay 0.0002; a run also says the rest of the recipe",
+    };
+
     private readonly Option<int?> epochs = CommonOptions.Number("--epochs", "N", "Passes over the training images", 1, 1_000_000);
     private readonly Option<int?> batchSize = CommonOptions.Number("--batch-size", "N", "Images a step", 1, 1 << 20);
     private readonly Option<double?> learningRate = CommonOptions.Number("--lr", "RATE", "Learning rate at the start of the cosine", 1e-12, 1e6);
@@ -48,7 +55,7 @@ internal sealed class RecipeOptions
     private readonly Option<double?> eta = CommonOptions.Number(
         "--eta", "ETA", "Size of the scaled gradients with --scaling adaptive", 1e-12, 1e6);
 
-    private IEnumerable<Option> All => [recipe, model, data, layers, epochs, batchSize, learningRate, seed, gradient, inputGradient, scaling, eta, .. detection.All];
+    private IEnumerable<Option> All => [recipe, model, data, layers, from, epochs, batchSize, learningRate, seed, gradient, inputGradient, scaling, eta, .. detection.All];
 
     public void AddTo(Command command)
     {
@@ -66,9 +73,12 @@ internal sealed class RecipeOptions
     {
         ModelInfo? givenModel = arguments.GetValue(model) is { } m ? Names.Model(m) : null;
         DatasetInfo? givenData = arguments.GetValue(data) is { } d ? Datasets.Find(d) : null;
+        string? cnn = arguments.GetValue(from) is { } path ? CnnPath(path) : null;
         Recipe result = arguments.GetValue(recipe) is { } named ? Names.Recipe(named)
+            : cnn is not null && givenModel is null && CnnStart.RecipeOf(cnn) is { } trained ? trained
             : givenModel is null && givenData is null ? Recipes.All[0].Recipe
             : Recipe.For((givenModel ?? Partners.ModelFor(givenData!)).Name, (givenData ?? Partners.DataFor(givenModel!)).Name);
+        result = cnn is null ? result : result.StartingFrom(cnn);
         result = (givenData is null ? result : result.WithDataset(givenData.Name)) with
         {
             Model = givenModel?.Name ?? Names.Model(result.Model).Name,
@@ -106,6 +116,11 @@ internal sealed class RecipeOptions
 
         if (info.HasBoxes)
         {
+            if (result.From is not null)
+            {
+                throw CliException.Usage("--from is for models that tell images apart; a detector starts from a classifier's weights with --backbone.");
+            }
+
             if (result.Layers is not (LayerKind.Adder or LayerKind.Conv))
             {
                 throw CliException.Usage($"{chosen.Title} is made of adder layers or convolutions, not of binary layers; use --layers adder or cnn.");
@@ -118,6 +133,12 @@ internal sealed class RecipeOptions
             ? throw CliException.Usage($"{useless.Name} is for detection, and {info.Title} has no boxes; leave it out, or use another data set.")
             : result;
     }
+
+    private static string CnnPath(string path) => !Path.Exists(path)
+        ? throw new CliException($"There is no run and no file {path} to start from.")
+        : GraphModels.IsGraph(path)
+        ? throw new CliException($"{path} is a graph, whose layers have lost what training needs, BatchNorm for one; give --from the run or the weights that it was made of.")
+        : Path.GetFullPath(path);
 
     private static Recipe WithScaling(Recipe result, Scale? scale, double? eta)
     {

@@ -53,6 +53,7 @@ internal sealed class TrainCommand
             "train --model resnet20 --layers cnn # the CNN the paper compares with; bnn is the binary network",
             "train --data digits # a detector, on digits at random places",
             "train --data voc --data-dir ~/voc --backbone runs/resnet20-cifar10 # on your own images with boxes, from a classifier's weights",
+            "train --from runs/resnet20-cnn-cifar10 --epochs 10 # an AdderNet that starts from a trained CNN of the same model",
             "train --scaling ilr --gradient sign # one row of the paper's ablation",
             "train --recipe mnist --print-recipe > my.json # get a recipe to edit...",
             "train --recipe my.json # ...and train it",
@@ -148,6 +149,11 @@ internal sealed class TrainCommand
         {
             host.Out.WriteLine(FormattableString.Invariant(
                 $"{Names.Network(chosen.Layers, chosen.Model)} on {data.Info.Title}: {Counts(data)}, {chosen.Epochs} epoch{(chosen.Epochs == 1 ? "" : "s")} of batches of {chosen.BatchSize}"));
+            if (chosen.From is { } from && folder.History.Count == 0)
+            {
+                host.Out.WriteLine($"Starting from the CNN in {from.Cnn}");
+            }
+
             host.Out.WriteLine($"Saving in {folder.Path}");
             host.Out.WriteLine();
         }

@@ -39,6 +39,11 @@ public sealed class DetectionTask : ITrainingTask
         ArgumentNullException.ThrowIfNull(train);
         ArgumentNullException.ThrowIfNull(measured);
         (Augmentation learning, Augmentation measuring) = Recipe.WrittenAugmentations(recipe);
+        if (recipe.From is not null)
+        {
+            throw new TrainingException("A detector does not start from a CNN as its recipe's 'from' says; name a classification as its backbone.");
+        }
+
         this.recipe = recipe;
         this.measuresValidation = measuresValidation;
         info = DetectionModels.All.FirstOrDefault(m => string.Equals(m.Name, recipe.Model, StringComparison.OrdinalIgnoreCase))
