@@ -96,6 +96,7 @@ public partial class TrainTests(TinyRun tiny) : IClassFixture<TinyRun>
         Assert.Contains(
             "LeNet-5-BN cannot start from", Addernet.Run("train", "--from", tiny.Run, "--data-dir", tiny.Data, "--out", tiny["none"]).FailsWith(1));
         Assert.False(Directory.Exists(tiny["none"]));
+        Assert.Contains("--backbone", Addernet.Run("train", "--from", tiny.Run, "--data", "digits", "--model", "fcos-resnet20").FailsWith(2));
     }
 
     [Fact]

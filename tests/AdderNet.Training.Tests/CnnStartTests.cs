@@ -11,7 +11,12 @@ public sealed class CnnStartTests(CnnStartTests.TrainedCnn cnn) : IClassFixture<
 
     private static readonly Recipe Cnn = Small.Recipe with
     {
-        Model = "lenet5-bn", Layers = LayerKind.Conv, BatchNormBatches = 0, TrainAugmentation = Small.Plain, TestAugmentation = Small.Plain, LearningRate = 0.05,
+        Model = "lenet5-bn",
+        Layers = LayerKind.Conv,
+        BatchNormBatches = 0,
+        TrainAugmentation = Small.Plain,
+        TestAugmentation = Small.Plain,
+        LearningRate = 0.05,
     };
 
     [Fact]
