@@ -11,11 +11,16 @@ public class DetectionTests
     {
         using TempFolder folder = new();
         string data = folder["digits"], run = folder["run"];
-        Assert.Contains("--data voc", Addernet.Run("datasets", "--write", "voc", "--out", data, "--images", "24").Succeeds(), StringComparison.Ordinal);
-        Assert.Contains("is there already", Addernet.Run("datasets", "--write", "voc", "--out", data).FailsWith(ExitCode.Failure), StringComparison.Ordinal);
+        string written = Addernet.Run("datasets", "--write", "voc", "--out", data, "--images", "24").Succeeds();
+        Assert.Contains("--data voc", written, StringComparison.Ordinal);
+        string again = Addernet.Run("datasets", "--write", "voc", "--out", data).FailsWith(ExitCode.Failure);
+        Assert.Contains("is there already", again, StringComparison.Ordinal);
 
-        string trained = Addernet.Run("train", "--data", "voc", "--data-dir", data, "--image-size", "64", "--epochs", "1", "--batch-size", "8", "--threads", "1", "--out", run).Succeeds();
-        Assert.Contains("AdderNet FCOS-ResNet-20 on Pascal VOC: 24 training, 3 validation and 3 test images", trained, StringComparison.Ordinal);
+        string trained = Addernet.Run(
+            "train", "--data", "voc", "--data-dir", data, "--image-size", "64", "--epochs", "1", "--batch-size", "8",
+            "--threads", "1", "--out", run).Succeeds();
+        Assert.Contains(
+            "AdderNet FCOS-ResNet-20 on Pascal VOC: 24 training, 3 validation and 3 test images", trained, StringComparison.Ordinal);
         Assert.Matches("Validation mAP50-95 .* %", trained);
         Assert.Matches("Test mAP50-95 .* %, of the epoch that is best by validation, over 3 images", trained);
 
@@ -27,21 +32,26 @@ public class DetectionTests
         Assert.Contains("Confusion matrix", page, StringComparison.Ordinal);
         Assert.Equal(6, Regex.Count(page, "data:image/png;base64,"));
         Assert.DoesNotContain("src=\"http", page, StringComparison.Ordinal);
-        JsonElement json = JsonDocument.Parse(Addernet.Run("eval", run, "--data-dir", data, "--threads", "1", "--json", "--report", folder["other.html"]).Succeeds()).RootElement;
+        string[] asJson = ["eval", run, "--data-dir", data, "--threads", "1", "--json", "--report", folder["other.html"]];
+        JsonElement json = JsonDocument.Parse(Addernet.Run(asJson).Succeeds()).RootElement;
         Assert.Equal(3, json.GetProperty("count").GetInt32());
-        Assert.Equal(json.GetProperty("classes").EnumerateArray().Sum(c => c.GetProperty("instances").GetInt32()), json.GetProperty("all").GetProperty("instances").GetInt32());
+        Assert.Equal(
+            json.GetProperty("classes").EnumerateArray().Sum(c => c.GetProperty("instances").GetInt32()),
+            json.GetProperty("all").GetProperty("instances").GetInt32());
         Assert.True(File.Exists(folder["other.html"]));
 
         string image = Path.Combine(data, "JPEGImages", "test_000001.png"), bad = folder["bad.png"];
         File.WriteAllText(bad, "no image");
-        Outcome outcome = Addernet.Run("predict", image, bad, "--run", run, "--out", folder["found"], "--min-score", "0", "--json", "--threads", "1");
+        Outcome outcome = Addernet.Run(
+            "predict", image, bad, "--run", run, "--out", folder["found"], "--min-score", "0", "--json", "--threads", "1");
         Assert.Equal(ExitCode.Failure, outcome.ExitCode);
         JsonElement found = Assert.Single(JsonDocument.Parse(outcome.Out).RootElement.EnumerateArray());
         Assert.Equal(128, found.GetProperty("width").GetInt32());
         JsonElement[] objects = [.. found.GetProperty("objects").EnumerateArray()];
         Assert.NotEmpty(objects);
         Assert.All(objects, o => Assert.All(o.GetProperty("box").EnumerateArray(), edge => Assert.InRange(edge.GetSingle(), 0, 128)));
-        Assert.Equal(objects.Select(o => o.GetProperty("score").GetSingle()).OrderDescending(), objects.Select(o => o.GetProperty("score").GetSingle()));
+        float[] scores = [.. objects.Select(o => o.GetProperty("score").GetSingle())];
+        Assert.Equal(scores.OrderDescending(), scores);
         using SkiaSharp.SKBitmap picture = SkiaSharp.SKBitmap.Decode(found.GetProperty("picture").GetString());
         Assert.Equal((128, 128), (picture.Width, picture.Height));
 
@@ -60,7 +70,8 @@ public class DetectionTests
 
         // What can't be done yet is said before anything else is asked for.
         Directory.CreateDirectory(folder["there"]);
-        foreach (string command in (string[])["export --to onnx", "export --to c", "export --to web", "export --to native", "quantize", "bench"])
+        string[] commands = ["export --to onnx", "export --to c", "export --to web", "export --to native", "quantize", "bench"];
+        foreach (string command in commands)
         {
             string[] words = command.Split(' ');
             string[] arguments = [words[0], run, .. words[0] == "export" ? [folder["there"], .. words[1..]] : Array.Empty<string>()];
@@ -108,17 +119,21 @@ public class DetectionTests
         Assert.Contains($"{labels} line 1: the box of", outcome.Error, StringComparison.Ordinal);
         Assert.Contains("--skip-damaged", outcome.Error, StringComparison.Ordinal);
         Assert.False(Directory.Exists(folder["run"]));
-        Assert.Contains("give its path with --data-dir", Addernet.Run("train", "--data", "voc").FailsWith(ExitCode.Failure), StringComparison.Ordinal);
+        string nowhere = Addernet.Run("train", "--data", "voc").FailsWith(ExitCode.Failure);
+        Assert.Contains("give its path with --data-dir", nowhere, StringComparison.Ordinal);
     }
 
     [Fact]
     public void Options_of_detectors_are_in_the_recipe()
     {
         JsonElement recipe = JsonDocument.Parse(Addernet.Run(
-            "train", "--data", "digits", "--neck", "fpn", "--neck-layers", "cnn", "--head-layers", "adder", "--freeze-batchnorm", "--input-gradient", "sign", "--image-size", "96", "--backbone", "some/run",
-            "--print-recipe").Succeeds()).RootElement;
+            "train", "--data", "digits", "--neck", "fpn", "--neck-layers", "cnn", "--head-layers", "adder", "--freeze-batchnorm",
+            "--input-gradient", "sign", "--image-size", "96", "--backbone", "some/run", "--print-recipe").Succeeds()).RootElement;
         JsonElement detection = recipe.GetProperty("detection");
-        Assert.Equal(("fpn", "cnn", "adder", true), (detection.GetProperty("neck").GetString(), detection.GetProperty("neckLayers").GetString(), detection.GetProperty("headLayers").GetString(), detection.GetProperty("freezeBatchNorm").GetBoolean()));
+        Assert.Equal("fpn", detection.GetProperty("neck").GetString());
+        Assert.Equal("cnn", detection.GetProperty("neckLayers").GetString());
+        Assert.Equal("adder", detection.GetProperty("headLayers").GetString());
+        Assert.True(detection.GetProperty("freezeBatchNorm").GetBoolean());
         Assert.Equal(Path.GetFullPath("some/run"), detection.GetProperty("backbone").GetString());
         Assert.Equal("sign", recipe.GetProperty("inputGradient").GetString());
         Assert.Equal(96, recipe.GetProperty("testAugmentation").GetProperty("scaleJitter").GetProperty("size").GetInt32());

@@ -9,13 +9,16 @@ namespace AdderNet.Cli.Detection;
 internal sealed class DetectionOptions
 {
     private readonly Option<Neck?> neck = CommonOptions.Choice(
-        "--neck", "Detection: how maps of several sizes come together, by the AdderNet paper's R-PAFPN or by a plain FPN", ("rpafpn", Neck.RPafpn), ("fpn", Neck.Fpn));
+        "--neck", "Detection: how maps of several sizes come together, by the AdderNet paper's R-PAFPN or by a plain FPN",
+        ("rpafpn", Neck.RPafpn), ("fpn", Neck.Fpn));
 
     private readonly Option<LayerKind?> neckLayers = CommonOptions.Choice(
-        "--neck-layers", "Detection: layers of the neck; by default those of --layers", ("adder", LayerKind.Adder), ("cnn", LayerKind.Conv));
+        "--neck-layers", "Detection: layers of the neck; by default those of --layers",
+        ("adder", LayerKind.Adder), ("cnn", LayerKind.Conv));
 
     private readonly Option<LayerKind?> headLayers = CommonOptions.Choice(
-        "--head-layers", "Detection: layers of the head; cnn by default, since adder layers lose much there", ("adder", LayerKind.Adder), ("cnn", LayerKind.Conv));
+        "--head-layers", "Detection: layers of the head; cnn by default, since adder layers lose much there",
+        ("adder", LayerKind.Adder), ("cnn", LayerKind.Conv));
 
     private readonly Option<bool> freezeBatchNorm = new("--freeze-batchnorm")
     {
@@ -60,6 +63,7 @@ internal sealed class DetectionOptions
                 TrainAugmentation = train with { ScaleJitter = learning with { Size = side } },
                 TestAugmentation = test with { ScaleJitter = measuring with { Size = side } },
             }
-            : throw CliException.Usage("--image-size sets the size of the recipe's scaleJitter, and this recipe has none; set the size in the recipe.");
+            : throw CliException.Usage(
+                "--image-size sets the size of the recipe's scaleJitter, and this recipe has none; set the size in the recipe.");
     }
 }

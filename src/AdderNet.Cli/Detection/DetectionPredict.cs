@@ -66,7 +66,7 @@ internal sealed class DetectionPredict
         }
     }
 
-    /// <summary>A name in the folder that nothing has: neither the image itself, nor a picture of another one or of an earlier time.</summary>
+    /// <summary>A name in the folder that nothing has: not the image itself, nor a picture of another or of an earlier time.</summary>
     private string NewName(string path)
     {
         string name = Path.Combine(folder, $"{Path.GetFileNameWithoutExtension(path)}-found");

@@ -10,7 +10,10 @@ internal static class DetectionTable
 
     /// <summary>A row of a class; "-" where there is nothing to find.</summary>
     public static string[] Row(ClassScores c) =>
-        [c.Name, FormattableString.Invariant($"{c.Images:N0}"), FormattableString.Invariant($"{c.Instances:N0}"), Share(c.Precision), Share(c.Recall), Share(c.Map50), Share(c.Map)];
+        [
+            c.Name, FormattableString.Invariant($"{c.Images:N0}"), FormattableString.Invariant($"{c.Instances:N0}"),
+            Share(c.Precision), Share(c.Recall), Share(c.Map50), Share(c.Map),
+        ];
 
     /// <summary>A share of 1 with three digits, as is customary here.</summary>
     public static string Share(double? value) => value is { } v ? FormattableString.Invariant($"{v:F3}") : "-";
@@ -18,7 +21,8 @@ internal static class DetectionTable
     /// <summary>Average precisions in the ways of COCO and Pascal VOC.</summary>
     public static IEnumerable<string> Lines(DetectionScores scores) =>
     [
-        $"COCO: AP {Share(scores.All.Map)}, AP50 {Share(scores.All.Map50)}, AP75 {Share(scores.Map75)}, {string.Join(", ", scores.BySize.Select(s => $"{s.Size} {Share(s.Map)}"))}, AR100 {Share(scores.Recall100)}",
+        $"COCO: AP {Share(scores.All.Map)}, AP50 {Share(scores.All.Map50)}, AP75 {Share(scores.Map75)}, "
+            + $"{string.Join(", ", scores.BySize.Select(s => $"{s.Size} {Share(s.Map)}"))}, AR100 {Share(scores.Recall100)}",
         $"Pascal VOC: mAP {Share(scores.VocArea)} by area, {Share(scores.Voc11Points)} by 11 points",
     ];
 

@@ -79,7 +79,8 @@ internal sealed record CocoFile(IReadOnlyList<string> ClassNames, IReadOnlyList<
 
     private sealed class Reader(string root, string file, byte[] bytes, LabelProblems problems, CancellationToken cancellation)
     {
-        private static readonly JsonReaderOptions Lenient = new() { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip };
+        private static readonly JsonReaderOptions Lenient =
+            new() { AllowTrailingCommas = true, CommentHandling = JsonCommentHandling.Skip };
 
         private readonly Dictionary<long, (string Name, int Width, int Height, LabelPlace Place)> images = [];
         private readonly SortedDictionary<long, string> categories = [];
@@ -134,7 +135,8 @@ internal sealed record CocoFile(IReadOnlyList<string> ClassNames, IReadOnlyList<
                 case "annotations" when Long(item, "image_id") is { } image && Long(item, "category_id") is { } category
                     && Numbers(item) is [float x, float y, float w, float h]:
                     string shown = FormattableString.Invariant($"[{x}, {y}, {w}, {h}]");
-                    boxes.Add((image, category, new Box(x, y, x + w, y + h), Float(item, "area"), Long(item, "iscrowd") == 1, shown, place));
+                    bool crowd = Long(item, "iscrowd") == 1;
+                    boxes.Add((image, category, new Box(x, y, x + w, y + h), Float(item, "area"), crowd, shown, place));
                     break;
                 default:
                     string needs = list switch
@@ -188,16 +190,18 @@ internal sealed record CocoFile(IReadOnlyList<string> ClassNames, IReadOnlyList<
             string plain = split.TrimEnd([.. "0123456789"]);
             string[] places =
             [
-                Path.Combine(root, split), Path.Combine(root, "images", split), Path.Combine(root, plain), Path.Combine(root, "images", plain),
+                Path.Combine(root, split), Path.Combine(root, "images", split),
+                Path.Combine(root, plain), Path.Combine(root, "images", plain),
                 Path.Combine(root, "images"), Path.GetDirectoryName(file)!, root,
             ];
             return [.. places.Where(Directory.Exists).Distinct()];
         }
 
         // A name may go down into folders, but not out of the data set's.
-        private static string? Find(string[] folders, string name) => name.Contains("..", StringComparison.Ordinal) || Path.IsPathRooted(name)
-            ? null
-            : folders.Select(f => Path.Combine(f, name)).FirstOrDefault(File.Exists);
+        private static string? Find(string[] folders, string name) =>
+            name.Contains("..", StringComparison.Ordinal) || Path.IsPathRooted(name)
+                ? null
+                : folders.Select(f => Path.Combine(f, name)).FirstOrDefault(File.Exists);
 
         // Of a later place than the last one.
         private LabelPlace Place(int at)

@@ -41,12 +41,14 @@ public sealed class DetectionDataset : IImageSource
             return this;
         }
 
-        int[] places = [.. ClassNames.Select(name => classNames.Index().Where(c => c.Item == name).Select(c => c.Index).FirstOrDefault(-1))];
+        int[] places =
+            [.. ClassNames.Select(name => classNames.Index().Where(c => c.Item == name).Select(c => c.Index).FirstOrDefault(-1))];
         if (Images.FirstOrDefault(i => i.Objects.Any(o => places[o.Class] < 0)) is { } image)
         {
             string name = ClassNames[image.Objects.First(o => places[o.Class] < 0).Class];
             throw new DataException(
-                $"{image.Name} has an object of class '{name}', which is none of those that the model knows: {string.Join(", ", classNames)}.");
+                $"{image.Name} has an object of class '{name}', "
+                + $"which is none of those that the model knows: {string.Join(", ", classNames)}.");
         }
 
         LabelledImage[] renumbered =

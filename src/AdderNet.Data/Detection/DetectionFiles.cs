@@ -34,8 +34,8 @@ internal static class DetectionFiles
     });
 
     /// <summary>
-    /// Writes a folder as COCO's, whole or not at all: annotations/instances_SPLIT.json beside a folder of PNG files a split. It has no word
-    /// for difficult objects.
+    /// Writes a folder as COCO's, whole or not at all: annotations/instances_SPLIT.json beside a folder of PNG files a split. It has no
+    /// word for difficult objects.
     /// </summary>
     /// <inheritdoc cref="WriteVoc"/>
     public static void WriteCoco(DetectionSplits splits, string folder) => Write(folder, made =>
@@ -64,7 +64,8 @@ internal static class DetectionFiles
 
             object categories = set.ClassNames.Select((name, i) => new { id = i + 1, name }).ToArray();
             File.WriteAllBytes(
-                Path.Combine(labels, $"instances_{split}.json"), JsonSerializer.SerializeToUtf8Bytes(new { images, annotations, categories }));
+                Path.Combine(labels, $"instances_{split}.json"),
+                JsonSerializer.SerializeToUtf8Bytes(new { images, annotations, categories }));
         }
     });
 

@@ -54,7 +54,8 @@ public sealed class DetectionLoader : IDisposable
     /// <param name="cancellation">Ends the enumeration with an <see cref="OperationCanceledException"/>.</param>
     /// <exception cref="DataException">An image can't be read, or is not the one that was labelled.</exception>
     public IEnumerable<DetectionBatch> Epoch(int epoch, CancellationToken cancellation = default) => images.Epoch(epoch, cancellation)
-        .Select(batch => new DetectionBatch(batch, [.. batch.Indices.Zip(batch.Placements, (i, placement) => Moved(dataset.Images[i], placement))]));
+        .Select(batch => new DetectionBatch(batch,
+            [.. batch.Indices.Zip(batch.Placements, (i, placement) => Moved(dataset.Images[i], placement))]));
 
     /// <summary>Ends what is still being prepared.</summary>
     public void Dispose() => images.Dispose();

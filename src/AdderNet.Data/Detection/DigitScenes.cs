@@ -24,7 +24,8 @@ public static class DigitScenes
         ArgumentOutOfRangeException.ThrowIfLessThan(test, 1);
         Dataset learning = Datasets.Open("mnist", train: true), measuring = Datasets.Open("mnist", train: false);
         return new DetectionSplits(
-            Split(learning, 0, TrainDigits, train, seed, 0), Split(learning, TrainDigits, learning.Count - TrainDigits, validation, seed, 1),
+            Split(learning, 0, TrainDigits, train, seed, 0),
+            Split(learning, TrainDigits, learning.Count - TrainDigits, validation, seed, 1),
             Split(measuring, 0, measuring.Count, test, seed, 2), []);
     }
 

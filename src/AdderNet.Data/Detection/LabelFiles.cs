@@ -46,7 +46,8 @@ internal sealed class LabelProblems(string root)
 
         if (skip)
         {
-            notices.Add($"{sentences.Count:N0} label(s) in {root} can't be used and are left out, the first because {sentences[0].TrimEnd('.')}.");
+            notices.Add($"{sentences.Count:N0} label(s) in {root} can't be used and are left out, "
+                + $"the first because {sentences[0].TrimEnd('.')}.");
             return;
         }
 
@@ -75,8 +76,8 @@ internal static class LabelFiles
     /// <param name="skip">Whether to leave out what is wrong.</param>
     /// <param name="cancellation">Stops.</param>
     public static DetectionSplits Check(
-        DatasetInfo info, string root, IReadOnlyList<FileImage>?[] splits, IReadOnlyList<string> classNames, LabelProblems problems, bool skip,
-        CancellationToken cancellation)
+        DatasetInfo info, string root, IReadOnlyList<FileImage>?[] splits, IReadOnlyList<string> classNames,
+        LabelProblems problems, bool skip, CancellationToken cancellation)
     {
         List<string> notices = [];
         FileImage[] all = [.. splits.SelectMany(s => s ?? []).DistinctBy(i => i.Path)];
@@ -110,7 +111,8 @@ internal static class LabelFiles
         return sets[0] is { Count: > 0 } train && (sets[1] ?? sets[2]) is { Count: > 0 }
             ? new DetectionSplits(train, sets[1], sets[2], notices)
             : throw new DataException(
-                $"{root} has no image that can be used {(sets[0] is { Count: > 0 } ? "to measure with" : "for training")}; get the data again.");
+                $"{root} has no image that can be used {(sets[0] is { Count: > 0 } ? "to measure with" : "for training")}; "
+                + "get the data again.");
     }
 
     private static DetectionDataset ToDataset(
@@ -119,7 +121,8 @@ internal static class LabelFiles
     {
         LabelledImage[] labelled =
         [
-            .. images.Where(i => sizes.ContainsKey(i.Path)).Select(i => Checked(i, sizes[i.Path], classes, problems)).OfType<LabelledImage>(),
+            .. images.Where(i => sizes.ContainsKey(i.Path)).Select(i => Checked(i, sizes[i.Path], classes, problems))
+                .OfType<LabelledImage>(),
         ];
         return new DetectionDataset(info, labelled, (i, buffers) => ImageFile.Read(labelled[i].Name, buffers));
     }
@@ -148,7 +151,8 @@ internal static class LabelFiles
             string nearest = classes.Keys.MinBy(name => Levenshtein.Distance(name, box.ClassName)) ?? "";
             string meant = Levenshtein.Distance(nearest, box.ClassName) <= 2 ? $" (did you mean {nearest}?)" : "";
             problems.Add(
-                $"{box.Place}: there is no class '{Shown(box.ClassName)}'{meant}; the classes are {string.Join(", ", classes.Keys.Take(30))}.");
+                $"{box.Place}: there is no class '{Shown(box.ClassName)}'{meant}; "
+                + $"the classes are {string.Join(", ", classes.Keys.Take(30))}.");
             return null;
         }
 

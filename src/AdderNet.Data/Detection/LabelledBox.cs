@@ -5,7 +5,9 @@ namespace AdderNet.Data.Detection;
 /// <param name="Box">Where it lies.</param>
 public sealed record LabelledBox(int Class, Box Box)
 {
-    /// <summary>Whether it is so hard to see that finding it counts for nothing, and missing it neither (Pascal VOC's <c>difficult</c>).</summary>
+    /// <summary>
+    /// Whether it is so hard to see that finding it counts for nothing, and missing it neither (Pascal VOC's <c>difficult</c>).
+    /// </summary>
     public bool IsDifficult { get; init; }
 
     /// <summary>Whether the box is around a crowd, in which any number of detections count for nothing (COCO's <c>iscrowd</c>).</summary>

@@ -5,8 +5,8 @@ using System.Xml.Linq;
 namespace AdderNet.Data.Detection;
 
 /// <summary>
-/// Pascal VOC's folders: Annotations/NAME.xml, JPEGImages/NAME.jpg and ImageSets/Main/{train,val,trainval,test}.txt, in the folder itself or
-/// in several below it, such as VOCdevkit/VOC2007 and VOCdevkit/VOC2012, whose lists are then put together.
+/// Pascal VOC's folders: Annotations/NAME.xml, JPEGImages/NAME.jpg and ImageSets/Main/{train,val,trainval,test}.txt, in the folder itself
+/// or in several below it, such as VOCdevkit/VOC2007 and VOCdevkit/VOC2012, whose lists are then put together.
 /// </summary>
 internal static class VocFolder
 {
@@ -80,8 +80,9 @@ internal static class VocFolder
     private static IEnumerable<(LabelPlace Place, string Name)> Names(string list) => !File.Exists(list)
         ? []
         // A class's own lists have a second column.
-        : DataFile.Guard(list, () => File.ReadAllLines(list)).Select((line, i) => (new LabelPlace(list, i + 1), line.Trim().Split(' ', '\t')[0]))
-            .Where(n => n.Item2.Length > 0);
+        : DataFile.Guard(list, () => File.ReadAllLines(list))
+            .Select((line, i) => (Place: new LabelPlace(list, i + 1), Name: line.Trim().Split(' ', '\t')[0]))
+            .Where(n => n.Name.Length > 0);
 
     private static List<FileImage> ReadList(
         string folder, string list, HashSet<string> without, LabelProblems problems, CancellationToken cancellation)

@@ -18,7 +18,9 @@ internal sealed record AreaRange(string Name, double Least, double Most)
     public bool Has(double area) => area >= Least && area <= Most;
 }
 
-/// <summary>The objects of one class in all images beside what was found of it: who found what, by the rules of Pascal VOC and of COCO.</summary>
+/// <summary>
+/// The objects of one class in all images beside what was found of it: who found what, by the rules of Pascal VOC and of COCO.
+/// </summary>
 internal sealed class ClassMatches
 {
     private readonly List<Picture> pictures = [];
@@ -54,7 +56,8 @@ internal sealed class ClassMatches
     {
         var taken = pictures.ToDictionary(p => p, p => new bool[p.Truth.Length]);
         List<(float Score, bool Hit)> counted = [];
-        foreach (var (picture, i) in pictures.SelectMany(p => Enumerable.Range(0, p.Found.Length).Select(i => (p, i))).OrderByDescending(f => f.p.Found[f.i].Score))
+        var all = pictures.SelectMany(p => Enumerable.Range(0, p.Found.Length).Select(i => (Picture: p, Index: i)));
+        foreach (var (picture, i) in all.OrderByDescending(f => f.Picture.Found[f.Index].Score))
         {
             int most = -1;
             for (int t = 0; t < picture.Truth.Length; t++)
@@ -81,7 +84,8 @@ internal sealed class ClassMatches
     /// overlap most, ignored ones only where no other is left; crowds are never used up.
     /// </summary>
     /// <param name="leastIoU">Least intersection over union of a hit; for crowds, over the detection's own area.</param>
-    /// <param name="range">Which sizes count; objects of other sizes, and detections of other sizes that hit nothing, count for nothing.</param>
+    /// <param name="range">Which sizes count; objects of other sizes, and detections of other sizes that hit nothing, count for
+    /// nothing.</param>
     public PrecisionRecall Coco(double leastIoU, AreaRange range)
     {
         int positives = 0;
@@ -162,7 +166,8 @@ internal sealed class ClassMatches
         private static double Overlap(Box found, LabelledBox truth)
         {
             Box t = truth.Box;
-            double width = Math.Min((double)found.X1, t.X1) - Math.Max(found.X0, t.X0), height = Math.Min((double)found.Y1, t.Y1) - Math.Max(found.Y0, t.Y0);
+            double width = Math.Min((double)found.X1, t.X1) - Math.Max(found.X0, t.X0);
+            double height = Math.Min((double)found.Y1, t.Y1) - Math.Max(found.Y0, t.Y0);
             double common = Math.Max(0, width) * Math.Max(0, height), own = Area(found);
             double all = truth.IsCrowd ? own : own + Area(t) - common;
             return all > 0 ? common / all : 0;

@@ -3,8 +3,8 @@ using AdderNet.Data.Detection;
 namespace AdderNet.Training.Detection;
 
 /// <summary>
-/// What objects of each class were taken for: a row a class and one of background, of which nothing should have been found; a column a class
-/// and one of nothing found. Pairs of detections and objects of any classes are made by overlap, largest first.
+/// What objects of each class were taken for: a row a class and one of background, of which nothing should have been found; a column a
+/// class and one of nothing found. Pairs of detections and objects of any classes are made by overlap, largest first.
 /// </summary>
 /// <param name="classes">Number of classes.</param>
 /// <param name="leastScore">Detections below it are left out.</param>

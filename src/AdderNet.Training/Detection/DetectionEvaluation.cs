@@ -37,7 +37,8 @@ public static class DetectionEvaluation
         var found = new IReadOnlyList<FoundBox>[loader.Dataset.Count];
         DetectionPass? pass = null;
         EvaluationResult result = Evaluation.Run(
-            [model], () => pass = new DetectionPass(model, levels, loader, epoch: 0, useEngine: true, (i, boxes) => found[i] = boxes, cancel),
+            [model],
+            () => pass = new DetectionPass(model, levels, loader, epoch: 0, useEngine: true, (i, boxes) => found[i] = boxes, cancel),
             (done, _) => progress?.Report(done), cancel);
         return new DetectionEvaluationResult(pass!.Meter, pass.Meter.Scores(), found, result.Seconds);
     }

@@ -6,7 +6,8 @@ namespace AdderNet.Training.Detection;
 /// <param name="Name">The class, or "all".</param>
 /// <param name="Images">Images with an object of it that counts.</param>
 /// <param name="Instances">Such objects.</param>
-/// <param name="Precision">Share of the detections that are right, at the score of the best F1 and an IoU of 0.5; null without instances.</param>
+/// <param name="Precision">Share of the detections that are right, at the score of the best F1 and an IoU of 0.5; null without
+/// instances.</param>
 /// <param name="Recall">Share of the objects found there; null without instances.</param>
 /// <param name="Map50">COCO's average precision at an IoU of 0.5; null without instances.</param>
 /// <param name="Map">COCO's average precision, the mean over IoUs of 0.5, 0.55, ... 0.95; null without instances.</param>
@@ -59,7 +60,7 @@ public sealed class DetectionMeter(IReadOnlyList<string> classNames)
     /// <summary>mAP50 and mAP50-95 over all classes; 0 without instances.</summary>
     public (double Map50, double Map) Map()
     {
-        (double?[] at50, double?[] mean) = ([.. classes.Select(c => Ap(c, 0.5, AreaRange.All))], [.. classes.Select(c => MeanAp(c, AreaRange.All))]);
+        double?[] at50 = [.. classes.Select(c => Ap(c, 0.5, AreaRange.All))], mean = [.. classes.Select(c => MeanAp(c, AreaRange.All))];
         return (Mean(at50) ?? 0, Mean(mean) ?? 0);
     }
 
@@ -71,11 +72,12 @@ public sealed class DetectionMeter(IReadOnlyList<string> classNames)
             PrecisionRecall curve = matches.Coco(0.5, AreaRange.All);
             (float, double Precision, double Recall)? best = matches.Instances == 0 ? null : curve.BestF1 ?? (0, 0, 0);
             return new ClassScores(
-                name, matches.Images, matches.Instances, best?.Precision, best?.Recall, curve.HundredAndOnePoints, MeanAp(matches, AreaRange.All));
+                name, matches.Images, matches.Instances, best?.Precision, best?.Recall, curve.HundredAndOnePoints,
+                MeanAp(matches, AreaRange.All));
         })];
         ClassScores all = new(
-            "all", Count, rows.Sum(r => r.Instances), Mean(rows.Select(r => r.Precision)), Mean(rows.Select(r => r.Recall)), Mean(rows.Select(r => r.Map50)),
-            Mean(rows.Select(r => r.Map)));
+            "all", Count, rows.Sum(r => r.Instances), Mean(rows.Select(r => r.Precision)), Mean(rows.Select(r => r.Recall)),
+            Mean(rows.Select(r => r.Map50)), Mean(rows.Select(r => r.Map)));
         PrecisionRecall[] voc = [.. classes.Select(c => c.Voc())];
         return new DetectionScores(
             all, rows, Mean(classes.Select(c => Ap(c, 0.75, AreaRange.All))),

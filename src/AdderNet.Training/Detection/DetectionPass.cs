@@ -54,8 +54,8 @@ internal sealed class DetectionPass : ITaskPass
             {
                 double[] means = [.. losses.Select(l => Count == 0 ? 0 : l / Count)];
                 return new(
-                    (DetectionMetrics.LossName, means.Sum()), (DetectionMetrics.ClassLossName, means[0]), (DetectionMetrics.BoxLossName, means[1]),
-                    (DetectionMetrics.CentreLossName, means[2]));
+                    (DetectionMetrics.LossName, means.Sum()), (DetectionMetrics.ClassLossName, means[0]),
+                    (DetectionMetrics.BoxLossName, means[1]), (DetectionMetrics.CentreLossName, means[2]));
             }
 
             if (Count < loader.ItemCount)

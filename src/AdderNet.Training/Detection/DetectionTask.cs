@@ -8,7 +8,9 @@ using static TorchSharp.torch;
 
 namespace AdderNet.Training.Detection;
 
-/// <summary>Finds objects: targets are boxes with classes, the losses are FCOS's, and the mean average precision decides which epoch is the best.</summary>
+/// <summary>
+/// Finds objects: targets are boxes with classes, the losses are FCOS's, and the mean average precision decides which epoch is the best.
+/// </summary>
 public sealed class DetectionTask : ITrainingTask
 {
     private const string Backbone = "backbone";
@@ -28,10 +30,11 @@ public sealed class DetectionTask : ITrainingTask
     /// <param name="train">Images to learn from.</param>
     /// <param name="measured">Images to measure with after each epoch.</param>
     /// <param name="measuresValidation">Whether these images are a validation split, and no test images.</param>
-    /// <param name="loadBackbone">Whether to start the backbone with the weights that the recipe names; a run that is continued has its own.</param>
+    /// <param name="loadBackbone">Whether to start the backbone with the weights that the recipe names; a run that is continued has its
+    /// own.</param>
     /// <exception cref="DataException">The recipe's augmentation does not fit the images.</exception>
-    /// <exception cref="TrainingException">The backbone's weights cannot be had, the recipe's model is no detector, or the images' size does not
-    /// suit it.</exception>
+    /// <exception cref="TrainingException">The backbone's weights cannot be had, the recipe's model is no detector, or the images' size
+    /// does not suit it.</exception>
     public DetectionTask(
         Recipe recipe, DetectionDataset train, DetectionDataset measured, bool measuresValidation = false, bool loadBackbone = true)
     {
@@ -50,8 +53,10 @@ public sealed class DetectionTask : ITrainingTask
             ?? throw new TrainingException(
                 $"The model '{recipe.Model}' finds no boxes; detectors are {string.Join(", ", DetectionModels.All.Select(m => m.Name))}.");
         int loaders = Math.Clamp(get_num_threads() / 4, 1, 8);
-        this.train = new DetectionLoader(train, learning, recipe.BatchSize, shuffle: true, unchecked((ulong)recipe.Seed), loaders, minLast: 2);
-        this.measured = new DetectionLoader(measured.WithClasses(train.ClassNames), measuring, recipe.BatchSize, shuffle: false, 0, loaders);
+        this.train = new DetectionLoader(
+            train, learning, recipe.BatchSize, shuffle: true, unchecked((ulong)recipe.Seed), loaders, minLast: 2);
+        this.measured = new DetectionLoader(
+            measured.WithClasses(train.ClassNames), measuring, recipe.BatchSize, shuffle: false, 0, loaders);
         RefuseSize(this.train);
         RefuseSize(this.measured);
         model = RecipeModels.Create(recipe, train.ClassNames.Count, train.Info.Channels);
@@ -118,11 +123,14 @@ public sealed class DetectionTask : ITrainingTask
         if (loader.Height % SizeStep != 0 || loader.Width % SizeStep != 0)
         {
             throw new TrainingException(
-                $"{info.Title} takes images whose sides are multiples of {SizeStep} pixels, but the recipe makes them {loader.Height}x{loader.Width}.");
+                $"{info.Title} takes images whose sides are multiples of {SizeStep} pixels, "
+                + $"but the recipe makes them {loader.Height}x{loader.Width}.");
         }
     }
 
-    /// <summary>Starts the backbone with what a classification has learned: its layers have the same names, the classifier is left out.</summary>
+    /// <summary>
+    /// Starts the backbone with what a classification has learned: its layers have the same names, the classifier is left out.
+    /// </summary>
     private void LoadBackbone(string path)
     {
         try

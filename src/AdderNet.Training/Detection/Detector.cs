@@ -43,7 +43,8 @@ public sealed class Detector(nn.Module<Tensor, Tensor> model, IReadOnlyList<Dete
 
     private List<FoundBox> Stored(float[] row, Placement placement, int width, int height, float leastScore) =>
     [
-        .. FcosDecoder.Decode(row, grid!, leastScore).Select(f => f with { Box = placement.Invert(f.Box).Clip(width, height) }).Where(f => f.Box.Area > 0),
+        .. FcosDecoder.Decode(row, grid!, leastScore).Select(f => f with { Box = placement.Invert(f.Box).Clip(width, height) })
+            .Where(f => f.Box.Area > 0),
     ];
 
     private float[][] Rows(Tensor images)
@@ -55,7 +56,8 @@ public sealed class Detector(nn.Module<Tensor, Tensor> model, IReadOnlyList<Dete
         if (rows.dim() != 2 || rows.shape[1] != grid.RowLength)
         {
             throw new TrainingException(
-                $"The model gives [{string.Join(", ", rows.shape)}] for images of {height}x{width}; a detector of {classes} classes gives rows of {grid.RowLength}.");
+                $"The model gives [{string.Join(", ", rows.shape)}] for images of {height}x{width}; "
+                + $"a detector of {classes} classes gives rows of {grid.RowLength}.");
         }
 
         float[] values = MemoryMarshal.Cast<byte, float>(rows.bytes).ToArray();

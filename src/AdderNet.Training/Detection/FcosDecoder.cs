@@ -20,7 +20,8 @@ internal static class FcosDecoder
     /// <param name="mostIoU">Boxes of one class that overlap more are of one object.</param>
     /// <param name="most">Most objects.</param>
     public static List<FoundBox> Decode(
-        ReadOnlySpan<float> row, FcosGrid grid, float leastScore = LeastScore, float mostIoU = MostIoU, int most = DetectionMeter.MostDetections)
+        ReadOnlySpan<float> row, FcosGrid grid, float leastScore = LeastScore, float mostIoU = MostIoU,
+        int most = DetectionMeter.MostDetections)
     {
         List<FoundBox> candidates = [];
         foreach (FcosGrid.Map map in grid.Maps)
@@ -48,7 +49,9 @@ internal static class FcosDecoder
         return Suppress(candidates, mostIoU, most);
     }
 
-    /// <summary>Non-maximum suppression: in the order of their scores, those that overlap none of their class before them too much.</summary>
+    /// <summary>
+    /// Non-maximum suppression: in the order of their scores, those that overlap none of their class before them too much.
+    /// </summary>
     public static List<FoundBox> Suppress(IEnumerable<FoundBox> candidates, float mostIoU, int most)
     {
         List<FoundBox> kept = [];
@@ -72,7 +75,8 @@ internal static class FcosDecoder
     {
         (float x, float y) = (map.Centre(i % map.Columns), map.Centre(i / map.Columns));
         return new Box(
-            x - Distance(values, 0), y - Distance(values, 1), x + Distance(values, 2), y + Distance(values, 3)).Clip(grid.Width, grid.Height);
+            x - Distance(values, 0), y - Distance(values, 1),
+            x + Distance(values, 2), y + Distance(values, 3)).Clip(grid.Width, grid.Height);
 
         float Distance(ReadOnlySpan<float> values, int edge) =>
             map.Level.Stride * MathF.Exp(Math.Min(values[(grid.Classes + edge) * size + i], (float)FcosLoss.MostLogarithm));

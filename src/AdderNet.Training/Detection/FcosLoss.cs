@@ -31,7 +31,9 @@ internal sealed record FcosLoss(Tensor Classes, Tensor Boxes, Tensor Centres)
             [.. grid.Maps.Select(map => rows.narrow(1, (long)map.First * grid.Values, (long)map.Rows * map.Columns * grid.Values)
                 .view(images, grid.Values, map.Rows * map.Columns).transpose(1, 2))], 1).reshape(-1, grid.Values);
         long[] places = targets.Places;
-        Tensor classes = Focal(all.narrow(1, 0, grid.Classes), tensor(targets.Scores, [all.shape[0], grid.Classes]), tensor(targets.Weights, [all.shape[0], 1]));
+        Tensor classes = Focal(
+            all.narrow(1, 0, grid.Classes), tensor(targets.Scores, [all.shape[0], grid.Classes]),
+            tensor(targets.Weights, [all.shape[0], 1]));
         classes = classes / Math.Max(1, places.Length);
         if (places.Length == 0)
         {
@@ -50,12 +52,15 @@ internal sealed record FcosLoss(Tensor Classes, Tensor Boxes, Tensor Centres)
 
     private static Tensor Focal(Tensor logits, Tensor targets, Tensor weights)
     {
-        Tensor p = logits.sigmoid(), entropy = nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction: nn.Reduction.None);
+        Tensor p = logits.sigmoid();
+        Tensor entropy = nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction: nn.Reduction.None);
         Tensor wrong = p * (1 - targets) + (1 - p) * targets, alpha = Alpha * targets + (1 - Alpha) * (1 - targets);
         return (alpha * wrong.square() * entropy * weights).sum();
     }
 
-    /// <summary>IoU less the share of the smallest common box that neither has, of boxes by their distances from one point, [P, 4] (l, t, r, b).</summary>
+    /// <summary>
+    /// IoU less the share of the smallest common box that neither has, of boxes by their distances from one point, [P, 4] (l, t, r, b).
+    /// </summary>
     internal static Tensor GeneralizedIoU(Tensor a, Tensor b)
     {
         Tensor common = Area(minimum(a, b)), around = Area(maximum(a, b)), union = Area(a) + Area(b) - common;

@@ -42,13 +42,17 @@ public sealed record PrecisionRecall(int Positives, IReadOnlyList<float> Scores,
         }
     }
 
-    /// <summary>Average precision as Pascal VOC computed it until 2009: the mean of the best precision at a recall of at least 0, 0.1, ... 1.</summary>
+    /// <summary>
+    /// Average precision as Pascal VOC computed it until 2009: the mean of the best precision at a recall of at least 0, 0.1, ... 1.
+    /// </summary>
     public double? ElevenPoints => Sampled(11);
 
     /// <summary>Average precision as COCO computes it: the mean of the best precision at a recall of at least 0, 0.01, ... 1.</summary>
     public double? HundredAndOnePoints => Sampled(101);
 
-    /// <summary>The score at which the harmonic mean of precision and recall (F1) is the largest, with both there; null where nothing is right.</summary>
+    /// <summary>
+    /// The score at which the harmonic mean of precision and recall (F1) is the largest, with both there; null where nothing is right.
+    /// </summary>
     public (float Score, double Precision, double Recall)? BestF1
     {
         get

@@ -20,7 +20,9 @@ public class LabelFileTests
             Assert.Equal(was.Count, now.Count);
             for (int i = 0; i < was.Count; i++)
             {
-                Assert.Equal(was.Images[i].Objects.Select(o => (was.ClassNames[o.Class], o.Box)), now.Images[i].Objects.Select(o => (now.ClassNames[o.Class], o.Box)));
+                Assert.Equal(
+                    was.Images[i].Objects.Select(o => (was.ClassNames[o.Class], o.Box)),
+                    now.Images[i].Objects.Select(o => (now.ClassNames[o.Class], o.Box)));
                 Assert.Equal(was.Read(i).Pixels.ToArray(), now.Read(i).WithChannels(1).Pixels.ToArray());
             }
         }
@@ -29,7 +31,8 @@ public class LabelFileTests
     [Fact]
     public void Scenes_follow_from_their_seed_and_their_boxes_are_around_the_digits()
     {
-        DetectionDataset one = DigitScenes.Create(20, 1, 1, seed: 5).Train, same = DigitScenes.Create(30, 1, 1, seed: 5).Train, other = DigitScenes.Create(20, 1, 1, seed: 6).Train;
+        DetectionDataset one = DigitScenes.Create(20, 1, 1, seed: 5).Train;
+        DetectionDataset same = DigitScenes.Create(30, 1, 1, seed: 5).Train, other = DigitScenes.Create(20, 1, 1, seed: 6).Train;
         for (int i = 0; i < one.Count; i++)
         {
             Assert.Equal(one.Images[i].Objects, same.Images[i].Objects);
@@ -44,7 +47,8 @@ public class LabelFileTests
     {
         using TempFolder folder = new();
         string voc = Voc(folder), label = Path.Combine(voc, "Annotations", "train_000001.xml");
-        File.WriteAllText(label, Annotation("<object><name>7</name><difficult>1</difficult><bndbox><xmin>1</xmin><ymin>2</ymin><xmax>1</xmax><ymax>9.5</ymax></bndbox></object>"));
+        File.WriteAllText(label, Annotation("<object><name>7</name><difficult>1</difficult>"
+            + "<bndbox><xmin>1</xmin><ymin>2</ymin><xmax>1</xmax><ymax>9.5</ymax></bndbox></object>"));
         LabelledBox box = Assert.Single(Datasets.OpenDetection("voc", voc).Train.Images[0].Objects);
         Assert.True(box is { IsDifficult: true, IsCrowd: false, IsIgnored: true });
         // Pixel 1 is the first, and a box ends after its last one: this one has one column.
@@ -52,7 +56,8 @@ public class LabelFileTests
 
         string coco = Coco(folder), file = Path.Combine(coco, "annotations", "instances_train.json");
         File.WriteAllText(file, File.ReadAllText(file).Replace("\"iscrowd\":0", "\"iscrowd\":1", StringComparison.Ordinal));
-        Assert.All(Datasets.OpenDetection("coco", coco).Train.Images.SelectMany(i => i.Objects), o => Assert.True(o is { IsCrowd: true, IsDifficult: false }));
+        Assert.All(Datasets.OpenDetection("coco", coco).Train.Images.SelectMany(i => i.Objects),
+            o => Assert.True(o is { IsCrowd: true, IsDifficult: false }));
     }
 
     [Fact]
@@ -87,7 +92,8 @@ public class LabelFileTests
     {
         using TempFolder folder = new();
         string voc = Voc(folder), lists = Path.Combine(voc, "ImageSets", "Main");
-        string[] train = File.ReadAllLines(Path.Combine(lists, "train.txt")), validation = File.ReadAllLines(Path.Combine(lists, "val.txt"));
+        string[] train = File.ReadAllLines(Path.Combine(lists, "train.txt"));
+        string[] validation = File.ReadAllLines(Path.Combine(lists, "val.txt"));
         File.WriteAllLines(Path.Combine(lists, "trainval.txt"), [.. validation, .. train]);
         File.Delete(Path.Combine(lists, "train.txt"));
         DetectionSplits both = Datasets.OpenDetection("voc", voc);
@@ -142,7 +148,8 @@ public class LabelFileTests
     {
         using TempFolder folder = new();
         string voc = Voc(folder), label = Path.Combine(voc, "Annotations", "train_000002.xml");
-        File.WriteAllText(label, Annotation($"\n\n<object><name>7</name>\n<bndbox><xmin>{xmin}</xmin><ymin>{ymin}</ymin><xmax>{xmax}</xmax><ymax>{ymax}</ymax></bndbox></object>"));
+        string box = $"<bndbox><xmin>{xmin}</xmin><ymin>{ymin}</ymin><xmax>{xmax}</xmax><ymax>{ymax}</ymax></bndbox>";
+        File.WriteAllText(label, Annotation($"\n\n<object><name>7</name>\n{box}</object>"));
         Refused.Says(() => Datasets.OpenDetection("voc", voc), DataProblem.DamagedImages, $"{label} line 4", says);
         DetectionSplits rest = Datasets.OpenDetection("voc", voc, skipDamaged: true);
         Assert.Contains("1 label(s)", Assert.Single(rest.Notices), StringComparison.Ordinal);
@@ -173,8 +180,11 @@ public class LabelFileTests
         Refused.Says(() => Datasets.OpenDetection("voc", voc), DataProblem.DamagedImages, $"{list} line 1", "no name of an image");
         File.WriteAllText(list, names);
         string label = Path.Combine(voc, "Annotations", "val_000001.xml"), good = File.ReadAllText(label);
-        File.WriteAllText(label, Annotation("<object><name>seven</name><bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></object>"));
-        Refused.Says(() => Datasets.OpenDetection("voc", voc), DataProblem.DamagedImages, $"{label} line 1", "no class 'seven'", "the classes are 0");
+        File.WriteAllText(label, Annotation("<object><name>seven</name>"
+            + "<bndbox><xmin>1</xmin><ymin>1</ymin><xmax>9</xmax><ymax>9</ymax></bndbox></object>"));
+        Refused.Says(
+            () => Datasets.OpenDetection("voc", voc), DataProblem.DamagedImages,
+            $"{label} line 1", "no class 'seven'", "the classes are 0");
         File.WriteAllText(label, "<annotation><object>");
         Refused.Says(() => Datasets.OpenDetection("voc", voc), DataProblem.DamagedImages, $"{label} line 1", "XML");
         File.WriteAllText(label, "<!DOCTYPE a [<!ENTITY b \"c\">]><annotation>&b;</annotation>");
@@ -224,7 +234,8 @@ public class LabelFileTests
         return folder["coco"];
     }
 
-    private static string Annotation(string objects) => $"<annotation><size><width>128</width><height>128</height></size>{objects}</annotation>";
+    private static string Annotation(string objects) =>
+        $"<annotation><size><width>128</width><height>128</height></size>{objects}</annotation>";
 
     /// <summary>Asserts that the bright pixels lie in the boxes, and some at every edge of each.</summary>
     internal static void AssertBright(RawImage image, IReadOnlyList<LabelledBox> objects, int slack = 2)
@@ -244,7 +255,8 @@ public class LabelFileTests
             if (image.Pixels.Span[i * image.Channels] >= bright)
             {
                 (int x, int y) = (i % image.Width, i / image.Width);
-                Assert.Contains(objects, o => x >= o.Box.X0 - slack && x < o.Box.X1 + slack && y >= o.Box.Y0 - slack && y < o.Box.Y1 + slack);
+                Assert.Contains(objects.Select(o => o.Box), b =>
+                    x >= b.X0 - slack && x < b.X1 + slack && y >= b.Y0 - slack && y < b.Y1 + slack);
             }
         }
 

@@ -7,8 +7,8 @@ namespace AdderNet.Training.Tests.Detection;
 public class AveragePrecisionTests
 {
     /// <summary>
-    /// Four objects; detections right, wrong, right, wrong, right: precisions 1, 1/2, 2/3, 1/2, 3/5 at recalls 1/4, 1/4, 1/2, 1/2, 3/4. The best
-    /// from there on are 1, 2/3, 2/3, 3/5, 3/5.
+    /// Four objects; detections right, wrong, right, wrong, right: precisions 1, 1/2, 2/3, 1/2, 3/5 at recalls 1/4, 1/4, 1/2, 1/2, 3/4. The
+    /// best from there on are 1, 2/3, 2/3, 3/5, 3/5.
     /// </summary>
     [Fact]
     public void Three_ways_to_average_precision_give_what_is_worked_out_by_hand()
@@ -124,7 +124,8 @@ public class AveragePrecisionTests
         matrix.Add(
             [At(0), new(1, At(50).Box), At(100), At(150) with { IsDifficult = true }],
             [Hit(0, 0.9f), Hit(51, 0.8f), new(1, At(200).Box, 0.7f), Hit(100, 0.2f), Hit(150, 0.9f)]);
-        Assert.Equal([1, 0, 1, 1, 0, 0, 0, 1, 0], from t in Enumerable.Range(0, 3) from f in Enumerable.Range(0, 3) select (int)matrix[t, f]);
+        Assert.Equal([1, 0, 1, 1, 0, 0, 0, 1, 0],
+            from t in Enumerable.Range(0, 3) from f in Enumerable.Range(0, 3) select (int)matrix[t, f]);
     }
 
     private static LabelledBox At(float x) => new(0, new Box(x, 0, x + 10, 10));

@@ -34,18 +34,23 @@ public class DetectionTaskTests
     {
         using TempFolder folder = new();
         TrainingResult result = Run(folder["run"], Recipe with { Layers = layers });
-        Assert.True(result.Last!.Train["loss"] < 0.6 * result.History[0].Train["loss"], $"{result.History[0].Train} fell to {result.Last.Train}");
+        Assert.True(
+            result.Last!.Train["loss"] < 0.6 * result.History[0].Train["loss"],
+            $"{result.History[0].Train} fell to {result.Last.Train}");
         Assert.True(result.Best!.Validation![DetectionMetrics.Map50Name] > 0.3, $"{result.Best.Validation}");
         using TrainedModel trained = TrainedModel.Load(folder["run"]);
         using DetectionLoader loader = new(Scenes.Validation!, trained.Preparation, 4, shuffle: false, seed: 0);
-        DetectionEvaluationResult measured = DetectionEvaluation.Run(trained.Model, DetectionModels.Find("fcos-resnet20").Levels, loader, null, TestContext.Current.CancellationToken);
+        DetectionEvaluationResult measured = DetectionEvaluation.Run(
+            trained.Model, DetectionModels.Find("fcos-resnet20").Levels, loader, null, TestContext.Current.CancellationToken);
         Assert.Equal(result.Best.Validation[DetectionMetrics.MapName], measured.Scores.All.Map!.Value, 1e-9);
         // One image at a time finds the same.
         Detector detector = new(trained.Model, DetectionModels.Find("fcos-resnet20").Levels, 2);
         IReadOnlyList<FoundBox> found = detector.Find(Scenes.Validation!.Read(3), trained.Preparation);
         Assert.NotEmpty(found);
         Assert.Equal(measured.Found[3].Count, found.Count);
-        Assert.All(measured.Found[3].Zip(found), pair => Assert.True(pair.First.Class == pair.Second.Class && pair.First.Box.IoU(pair.Second.Box) > 0.99f));
+        Assert.All(
+            measured.Found[3].Zip(found),
+            pair => Assert.True(pair.First.Class == pair.Second.Class && pair.First.Box.IoU(pair.Second.Box) > 0.99f));
     }
 
     [Fact]
@@ -75,7 +80,8 @@ public class DetectionTaskTests
         using DetectionTask task = new(recipe, Scenes.Train, Scenes.Validation!);
         Dictionary<string, Checkpoints.TensorData> learned = TrainedModel.ReadWeights(folder["classes"]).Tensors.ToDictionary();
         using var scope = NewDisposeScope();
-        foreach (var (name, value) in task.Model.state_dict().Where(e => e.Key.StartsWith("backbone.", StringComparison.Ordinal) && !e.Key.EndsWith("tracked", StringComparison.Ordinal)))
+        foreach (var (name, value) in task.Model.state_dict().Where(e =>
+            e.Key.StartsWith("backbone.", StringComparison.Ordinal) && !e.Key.EndsWith("tracked", StringComparison.Ordinal)))
         {
             Assert.Equal(learned[name["backbone.".Length..]].ToFloats(), value.contiguous().data<float>().ToArray());
         }
@@ -83,7 +89,8 @@ public class DetectionTaskTests
         Assert.All(Norms("backbone"), n => Assert.False(n.training));
         Assert.All(Norms("neck"), n => Assert.True(n.training));
         // A run that goes on has weights of its own.
-        using DetectionTask other = new(recipe with { Detection = new() { Backbone = folder["gone"] } }, Scenes.Train, Scenes.Validation!, loadBackbone: false);
+        using DetectionTask other = new(
+            recipe with { Detection = new() { Backbone = folder["gone"] } }, Scenes.Train, Scenes.Validation!, loadBackbone: false);
         Assert.Contains("gone", Assert.Throws<TrainingException>(() => new DetectionTask(
             recipe with { Detection = new() { Backbone = folder["gone"] } }, Scenes.Train, Scenes.Validation!)).Message);
         // The classifier's inner layers are adders, which convolutions can't start from.
@@ -93,24 +100,28 @@ public class DetectionTaskTests
             Assert.Throws<TrainingException>(() => new DetectionTask(convolutions, Scenes.Train, Scenes.Validation!)).Message);
 
         IEnumerable<BatchNorm> Norms(string part) =>
-            task.Model.named_modules().Where(m => m.name.StartsWith(part, StringComparison.Ordinal)).Select(m => m.module).OfType<BatchNorm>();
+            task.Model.named_modules().Where(m => m.name.StartsWith(part, StringComparison.Ordinal))
+                .Select(m => m.module).OfType<BatchNorm>();
     }
 
     [Fact]
     public void What_does_not_fit_a_detector_is_told()
     {
         Assert.Contains("multiples of 32", Assert.Throws<TrainingException>(() => new DetectionTask(
-            Recipe with { TrainAugmentation = Recipe.TrainAugmentation! with { ScaleJitter = new(72) } }, Scenes.Train, Scenes.Validation!)).Message);
+            Recipe with { TrainAugmentation = Recipe.TrainAugmentation! with { ScaleJitter = new(72) } },
+            Scenes.Train, Scenes.Validation!)).Message);
         Assert.Contains("finds no boxes", Assert.Throws<TrainingException>(() => new DetectionTask(
             Recipe with { Model = "resnet20" }, Scenes.Train, Scenes.Validation!)).Message);
-        Assert.Throws<DataException>(() => new DetectionTask(Recipe, Scenes.Train.WithClasses(["square", "disc", "x"]), new DetectionDataset(
-            Scenes.Train.Info with { ClassNames = ["star"] }, [new("a", 64, 64, [new(0, new(0, 0, 9, 9))])], (_, _) => default)));
+        DetectionDataset stars = new(
+            Scenes.Train.Info with { ClassNames = ["star"] }, [new("a", 64, 64, [new(0, new(0, 0, 9, 9))])], (_, _) => default);
+        Assert.Throws<DataException>(() => new DetectionTask(Recipe, Scenes.Train.WithClasses(["square", "disc", "x"]), stars));
     }
 
     [Fact]
     public void A_recipe_of_a_detector_survives_JSON_and_others_do_not_mention_it()
     {
-        Recipe recipe = Recipe with { InputGradient = InputGradient.Sign, Detection = new() { Neck = Neck.Fpn, NeckLayers = LayerKind.Conv, Backbone = "x" } };
+        DetectionRecipe detection = new() { Neck = Neck.Fpn, NeckLayers = LayerKind.Conv, Backbone = "x" };
+        Recipe recipe = Recipe with { InputGradient = InputGradient.Sign, Detection = detection };
         Assert.Equal(recipe, Recipe.Parse(recipe.ToJson()));
         Assert.Contains("\"neck\": \"fpn\"", recipe.ToJson());
         Assert.Contains("\"neckLayers\": \"cnn\"", recipe.ToJson());
@@ -120,7 +131,9 @@ public class DetectionTaskTests
 
     private static TrainingResult Run(string path, Recipe recipe, Func<TrainingProgress, bool>? stop = null)
     {
-        using RunFolder folder = RunFolder.HoldsRun(path) ? RunFolder.Open(path) : RunFolder.Create(path, recipe, new RunOptions { Threads = 1 });
+        using RunFolder folder = RunFolder.HoldsRun(path)
+            ? RunFolder.Open(path)
+            : RunFolder.Create(path, recipe, new RunOptions { Threads = 1 });
         using Trainer trainer = new(folder, r => new DetectionTask(r, Scenes.Train, Scenes.Validation!, measuresValidation: true));
         using CancellationTokenSource cancel = new();
         return trainer.Run(new Reporter(p =>
@@ -141,11 +154,8 @@ public class DetectionTaskTests
         DetectionDataset Split(int count, int seed)
         {
             Random random = new(seed);
-            LabelledImage[] images = [.. Enumerable.Range(0, count).Select(i => new LabelledImage($"{i}", 64, 64, [.. Enumerable.Range(0, 1 + i % 2).Select(k =>
-            {
-                int size = 14 + random.Next(14), x = k * 32 + random.Next(32 - size), y = random.Next(64 - size);
-                return new LabelledBox(random.Next(2), new Box(x, y, x + size, y + size));
-            })]))];
+            LabelledImage[] images = [.. Enumerable.Range(0, count).Select(i =>
+                new LabelledImage($"{i}", 64, 64, [.. Enumerable.Range(0, 1 + i % 2).Select(Shape)]))];
             return new DetectionDataset(info, images, (i, _) =>
             {
                 byte[] pixels = new byte[64 * 64];
@@ -155,12 +165,19 @@ public class DetectionTaskTests
                     (float x, float y) = (p % 64 + .5f, p / 64 + .5f);
                     bool lit = images[i].Objects.Any(o => o.Class == 1
                         ? x > o.Box.X0 && x < o.Box.X1 && y > o.Box.Y0 && y < o.Box.Y1
-                        : Math.Pow(x - (o.Box.X0 + o.Box.X1) / 2, 2) + Math.Pow(y - (o.Box.Y0 + o.Box.Y1) / 2, 2) < o.Box.Width * o.Box.Width / 4);
+                        : Math.Pow(x - (o.Box.X0 + o.Box.X1) / 2, 2) + Math.Pow(y - (o.Box.Y0 + o.Box.Y1) / 2, 2)
+                            < o.Box.Width * o.Box.Width / 4);
                     pixels[p] = (byte)(pixels[p] / 8 + (lit ? 200 : 0));
                 }
 
                 return new RawImage(64, 64, 1, pixels);
             });
+
+            LabelledBox Shape(int half)
+            {
+                int size = 14 + random.Next(14), x = half * 32 + random.Next(32 - size), y = random.Next(64 - size);
+                return new LabelledBox(random.Next(2), new Box(x, y, x + size, y + size));
+            }
         }
     }
 }
