@@ -189,7 +189,8 @@ internal sealed class ImageFolder
         {
             throw new DataException(
                 $"{damaged.Length:N0} of {all.Length:N0} images in {root} can't be read; replace or remove {(damaged.Length == 1 ? "it" : "them")}.",
-                [.. damaged.Select(problem => problem.Message)]) { Problem = DataProblem.DamagedImages };
+                [.. damaged.Select(problem => problem.Message)])
+            { Problem = DataProblem.DamagedImages };
         }
 
         if (empty.Length > 0)
