@@ -138,7 +138,9 @@ public class Adder2dTests
         using var scope = NewDisposeScope();
         using Adder2d layer = Layers.Adder2d(3, 2, 2);
         layer.Grid = Grid.To(1, 4);
-        Tensor x = randn(1, 3, 2, 2).abs_().mul_(0.8).requires_grad_(true), g = tensor(new float[] { 2, -3 }).view(1, 2, 1, 1);
+        Tensor x = randn(1, 3, 2, 2).abs_().mul_(0.8), g = tensor(new float[] { 2, -3 }).view(1, 2, 1, 1);
+        x[0, 0, 0, 0] = tensor(2f); // One at least is clamped.
+        x.requires_grad_(true);
 
         layer.forward(x).backward([g]);
 
