@@ -129,24 +129,16 @@ internal static class ShipSuite
         return [.. right.Select(r => 100.0 * r / test.Count)];
     }
 
-    /// <summary>Batches [N, C, H, W]; loaders give channels last.</summary>
+    /// <summary>Batches [N, C, H, W].</summary>
     private static IEnumerable<(float[] Images, long[] Labels)> Planes(
         Dataset dataset, Augmentation preparation, int batchSize, bool shuffle)
     {
         using DataLoader loader = new(dataset, preparation, batchSize, shuffle, seed: 1);
-        int channels = loader.Channels, pixels = loader.Height * loader.Width;
         foreach (Batch batch in loader.Epoch(0))
         {
             using (batch)
             {
-                float[] last = batch.Images.ToArray(), planes = new float[last.Length];
-                for (int i = 0; i < last.Length; i++)
-                {
-                    int k = i % (channels * pixels);
-                    planes[i - k + k % channels * pixels + k / channels] = last[i];
-                }
-
-                yield return (planes, batch.Labels);
+                yield return (batch.ToPlanes(), batch.Labels);
             }
         }
     }

@@ -9,25 +9,19 @@ internal static class CalibrationImages
     public static float[] Take(Dataset train, Augmentation preparation, int count)
     {
         using DataLoader loader = new(train, preparation, Math.Min(count, 64), shuffle: true, seed: 1);
-        int pixels = loader.Height * loader.Width, channels = loader.Channels, length = pixels * channels;
-        float[] images = new float[checked(Math.Min(count, train.Count) * length)];
-        int at = 0;
+        float[] images = new float[checked(Math.Min(count, train.Count) * loader.Height * loader.Width * loader.Channels)];
+        Span<float> left = images;
         foreach (Batch batch in loader.Epoch(0))
         {
             using (batch)
             {
-                // Batches are channels last.
-                ReadOnlySpan<float> from = batch.Images.Span;
-                for (int i = 0; i < batch.Count && at < images.Length; i++, at += length)
-                {
-                    for (int k = 0; k < length; k++)
-                    {
-                        images[at + k % channels * pixels + k / channels] = from[i * length + k];
-                    }
-                }
+                ReadOnlySpan<float> planes = batch.ToPlanes();
+                planes = planes[..Math.Min(planes.Length, left.Length)];
+                planes.CopyTo(left);
+                left = left[planes.Length..];
             }
 
-            if (at == images.Length)
+            if (left.IsEmpty)
             {
                 break;
             }

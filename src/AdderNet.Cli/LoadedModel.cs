@@ -54,11 +54,13 @@ internal sealed record LoadedModel(
     public Recipe? Recipe { get; init; }
 
     /// <summary>How people call it.</summary>
-    public string Title =>
-        Names.Models.Any(m => string.Equals(m.Name, Name, StringComparison.OrdinalIgnoreCase)) ? Names.Network(Layers, Name) : Name;
+    public string Title => Known is null ? Name : Names.Network(Layers, Name);
 
     /// <summary>Whether it finds objects rather than tells images apart.</summary>
-    public bool FindsBoxes => Names.Models.Any(m => m.FindsBoxes && string.Equals(m.Name, Name, StringComparison.OrdinalIgnoreCase));
+    public bool FindsBoxes => Known is { FindsBoxes: true };
+
+    /// <summary>The model of the zoo that it is; null for another.</summary>
+    private ModelInfo? Known => Names.Models.FirstOrDefault(m => string.Equals(m.Name, Name, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>Refuses a detector, for what only models that tell images apart can do yet.</summary>
     /// <param name="done">What would be done to it, such as "quantized".</param>

@@ -48,6 +48,10 @@ public sealed class Batch : IDisposable
         }
     }
 
+    /// <summary>A copy of the images as planes, [Count, Channels, Height, Width], as an engine takes them.</summary>
+    /// <exception cref="ObjectDisposedException">The batch was disposed.</exception>
+    public float[] ToPlanes() => ImagePlanes.Of(Images.Span, Channels, Height * Width);
+
     /// <summary>The label of each image.</summary>
     public long[] Labels { get; }
 

@@ -33,43 +33,26 @@ internal sealed class ExportFolder
     /// <exception cref="CheckpointException">The folder or a file cannot be written.</exception>
     public void Write(string folder)
     {
-        folder = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
-        string made = $"{folder}.{Guid.NewGuid():N}.tmp";
         try
         {
-            Directory.CreateDirectory(made);
-            foreach ((string name, byte[] content) in files)
+            AtomicFolder.Write(folder, made =>
             {
-                File.WriteAllBytes(Path.Combine(made, name), content);
-            }
+                foreach ((string name, byte[] content) in files)
+                {
+                    File.WriteAllBytes(Path.Combine(made, name), content);
+                }
 
-            foreach ((string name, string path) in copies)
-            {
-                File.Copy(path, Path.Combine(made, name));
-            }
-
-            if (!Directory.Exists(folder))
-            {
-                Directory.Move(made, folder);
-                return;
-            }
-
-            foreach (string name in files.Keys.Concat(copies.Keys))
-            {
-                File.Move(Path.Combine(made, name), Path.Combine(folder, name), overwrite: true);
-            }
+                foreach ((string name, string path) in copies)
+                {
+                    File.Copy(path, Path.Combine(made, name));
+                }
+            });
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
+            folder = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder));
             string reason = File.Exists(folder) ? "a file of that name is in the way" : e.Message.TrimEnd('.');
             throw new CheckpointException($"The folder {folder} cannot be written: {reason}.", e);
-        }
-        finally
-        {
-            if (Directory.Exists(made))
-            {
-                Directory.Delete(made, recursive: true);
-            }
         }
     }
 }

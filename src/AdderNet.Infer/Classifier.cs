@@ -61,7 +61,7 @@ internal sealed class Classifier : IDisposable
 
         if (invert)
         {
-            image = image with { Pixels = image.Pixels.ToArray().Select(p => (byte)(255 - p)).ToArray() };
+            image = image.Negative();
         }
 
         (float[] pixels, int height, int width) = steps.Apply(image);
@@ -73,7 +73,7 @@ internal sealed class Classifier : IDisposable
         }
 
         float[] scores = new float[engine.OutputLength];
-        engine.Run(Planes(pixels, shape), scores);
+        engine.Run(ImagePlanes.Of(pixels, shape.Channels, shape.Pixels), scores);
         double most = scores.Max(), sum = scores.Sum(s => Math.Exp(s - most));
         return
         [
@@ -84,20 +84,6 @@ internal sealed class Classifier : IDisposable
 
     /// <inheritdoc/>
     public void Dispose() => engine.Dispose();
-
-    private static float[] Planes(float[] pixels, FeatureShape shape)
-    {
-        float[] planes = new float[pixels.Length];
-        for (int p = 0; p < shape.Pixels; p++)
-        {
-            for (int c = 0; c < shape.Channels; c++)
-            {
-                planes[c * shape.Pixels + p] = pixels[p * shape.Channels + c];
-            }
-        }
-
-        return planes;
-    }
 
     private string ClassName(int index) =>
         engine.Graph.Metadata.ClassNames is { } names && index < names.Count ? names[index] : $"class {index}";

@@ -50,9 +50,12 @@ public sealed class ClassificationTask : ITrainingTask
         this.train = new DataLoader(train, learning, recipe.BatchSize, shuffle: true, unchecked((ulong)recipe.Seed), loaders, minLast: 2);
         this.measured = new DataLoader(measured, measuring, recipe.BatchSize, shuffle: false, 0, loaders);
         this.model = model?.Invoke() ?? RecipeModels.Create(recipe, classNames.Count, train.Info.Channels);
-        if (model is null && !(Fits(this.train) && Fits(this.measured)))
+        // A graph a size of image.
+        DataLoader[] sizes = model is null
+            ? [.. ((DataLoader[])[this.train, this.measured]).DistinctBy(loader => (loader.Channels, loader.Height, loader.Width))]
+            : [];
+        if (Array.Find(sizes, loader => !Fits(loader)) is { } wrong)
         {
-            DataLoader wrong = Fits(this.train) ? this.measured : this.train;
             ModelInfo info = AdderNetModels.Find(recipe.Model);
             Dispose();
             throw new TrainingException(

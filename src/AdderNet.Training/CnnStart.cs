@@ -30,8 +30,7 @@ public sealed record CnnStart(string Cnn)
 
         try
         {
-            using TrainedModel trained = TrainedModel.Load(path);
-            return trained.Recipe;
+            return TrainedModel.ReadRecipe(path);
         }
         catch (TrainingException e) when (e.Problem == TrainingProblem.UnknownModel)
         {

@@ -166,7 +166,7 @@ public sealed class RunFolder : IDisposable
     /// <summary>Takes back what <see cref="Create"/> made, where no training could begin: the next try finds its place free.</summary>
     internal void TakeBack()
     {
-        if (!isNew || History.Count > 0)
+        if (!isNew)
         {
             return;
         }

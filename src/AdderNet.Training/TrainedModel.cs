@@ -66,11 +66,7 @@ public sealed class TrainedModel : IDisposable
         ArgumentException.ThrowIfNullOrEmpty(path);
         try
         {
-            (TensorFile file, string weights) = Directory.Exists(path) ? OfFolder(path, choice) : (Safetensors.Read(path), path);
-            ModelCard card = ModelCard.Read(file.Metadata, weights)
-                ?? throw new TrainingException($"{weights} does not say what model it holds.") { Problem = TrainingProblem.UnknownModel };
-            Recipe recipe = TrainingJson.Parse<Recipe>(card.Recipe.GetRawText(), $"The recipe in {weights}");
-            recipe.Validate($"The recipe in {weights}");
+            (TensorFile file, string weights, ModelCard card, Recipe recipe) = Read(path, choice);
             EpochMetrics metrics = TrainingJson.Parse<EpochMetrics>(card.Metrics.GetRawText(), $"The metrics in {weights}");
             nn.Module<Tensor, Tensor> built = build(recipe, card.ClassNames.Count, card.InputChannels, file.Tensors)
                 ?? RecipeModels.Create(
@@ -90,6 +86,21 @@ public sealed class TrainedModel : IDisposable
             }
         }
         catch (Exception e) when (e is CheckpointException or ArgumentException)
+        {
+            throw new TrainingException(e.Message, e);
+        }
+    }
+
+    /// <summary>Reads how a run, or one of the weight files that a run writes, was trained, without making a model of it.</summary>
+    /// <param name="path">The folder, whose best epoch is read, or the file.</param>
+    /// <exception cref="TrainingException">There is none, it is damaged, or it does not say.</exception>
+    internal static Recipe ReadRecipe(string path)
+    {
+        try
+        {
+            return Read(path, CheckpointChoice.Best).Recipe;
+        }
+        catch (CheckpointException e)
         {
             throw new TrainingException(e.Message, e);
         }
@@ -115,6 +126,17 @@ public sealed class TrainedModel : IDisposable
 
     /// <summary>Frees the model's memory.</summary>
     public void Dispose() => Model.Dispose();
+
+    /// <summary>The content of a run's checkpoint or of a weight file, and what it says of itself.</summary>
+    private static (TensorFile File, string Path, ModelCard Card, Recipe Recipe) Read(string path, CheckpointChoice choice)
+    {
+        (TensorFile file, string weights) = Directory.Exists(path) ? OfFolder(path, choice) : (Safetensors.Read(path), path);
+        ModelCard card = ModelCard.Read(file.Metadata, weights)
+            ?? throw new TrainingException($"{weights} does not say what model it holds.") { Problem = TrainingProblem.UnknownModel };
+        Recipe recipe = TrainingJson.Parse<Recipe>(card.Recipe.GetRawText(), $"The recipe in {weights}");
+        recipe.Validate($"The recipe in {weights}");
+        return (file, weights, card, recipe);
+    }
 
     /// <remarks>A training under way removes a checkpoint when the next one is complete: who was about to read the old one takes the new.</remarks>
     private static (TensorFile File, string Path) OfFolder(string run, CheckpointChoice choice)

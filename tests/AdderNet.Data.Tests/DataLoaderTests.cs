@@ -204,6 +204,27 @@ public class DataLoaderTests
     }
 
     [Fact]
+    public void Planes_are_the_images_with_each_channel_by_itself()
+    {
+        using var loader = new DataLoader(Samples.NoiseDataset(5), Cifar, 3, shuffle: false, seed: 1);
+        foreach (Batch batch in loader.Epoch(0))
+        {
+            using (batch)
+            {
+                float[] planes = batch.ToPlanes(), images = batch.Images.ToArray();
+                Assert.Equal(batch.Count * 3 * 32 * 32, planes.Length);
+                for (int i = 0; i < batch.Count; i++)
+                    for (int c = 0; c < 3; c++)
+                        for (int y = 0; y < 32; y++)
+                            for (int x = 0; x < 32; x++)
+                            {
+                                Assert.Equal(images[((i * 32 + y) * 32 + x) * 3 + c], planes[((i * 3 + c) * 32 + y) * 32 + x]);
+                            }
+            }
+        }
+    }
+
+    [Fact]
     public void Arguments_out_of_range_are_refused()
     {
         Dataset dataset = Samples.NoiseDataset(4);

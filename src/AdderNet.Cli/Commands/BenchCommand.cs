@@ -60,7 +60,12 @@ internal static class BenchCommand
             Dataset data = DataSource.Open(host, dataName, train: true, arguments.GetValue(dataDir), interrupt.Token);
             model.RefuseOtherChannels(data.Info);
             using DataLoader loader = new(data, model.Preparation, Math.Min(CalibrationImageCount, data.Count), shuffle: true, seed: 1);
-            float[] images = FirstBatch(loader);
+            float[] images;
+            using (Batch first = loader.Epoch(0).First())
+            {
+                images = first.ToPlanes();
+            }
+
             NetworkGraph graph = model.ToGraph(loader.Height, loader.Width, data.ClassNames);
             int batch = arguments.GetValue(batchSize) ?? 256;
             List<Measurement> measurements;
@@ -144,21 +149,6 @@ internal static class BenchCommand
             return new Measurement(
                 width.Name, count, median, 1000 * count / median, memory.Weights, memory.Activations, memory.Peak);
         });
-    }
-
-    /// <summary>Images as the engine takes them, [N, C, H, W]; batches are channels last.</summary>
-    private static float[] FirstBatch(DataLoader loader)
-    {
-        using Batch batch = loader.Epoch(0).First();
-        int channels = loader.Channels, pixels = loader.Height * loader.Width, length = channels * pixels;
-        float[] images = new float[batch.Images.Length];
-        for (int i = 0; i < images.Length; i++)
-        {
-            int k = i % length;
-            images[i - k + k % channels * pixels + k / channels] = batch.Images.Span[i];
-        }
-
-        return images;
     }
 
     /// <summary>So many images, the same ones again where there are fewer.</summary>

@@ -1,6 +1,7 @@
 using System.Globalization;
 using System.Text.Json;
 using System.Xml.Linq;
+using AdderNet.Checkpoints;
 
 namespace AdderNet.Data.Detection;
 
@@ -98,32 +99,13 @@ internal static class DetectionFiles
             throw new DataException($"{folder} is there already; choose a new folder.");
         }
 
-        string whole = Path.TrimEndingDirectorySeparator(Path.GetFullPath(folder)), made = $"{whole}.{Guid.NewGuid():N}.tmp";
         try
         {
-            Directory.CreateDirectory(made);
-            fill(made);
-            if (!Directory.Exists(whole))
-            {
-                Directory.Move(made, whole);
-                return;
-            }
-
-            foreach (string part in Directory.GetDirectories(made))
-            {
-                Directory.Move(part, Path.Combine(whole, Path.GetFileName(part)));
-            }
+            AtomicFolder.Write(folder, fill);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new DataException($"{folder} can't be written: {DataFile.OneLine(e)}", e);
-        }
-        finally
-        {
-            if (Directory.Exists(made))
-            {
-                Directory.Delete(made, recursive: true);
-            }
         }
     }
 
