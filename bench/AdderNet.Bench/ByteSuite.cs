@@ -26,7 +26,8 @@ internal static class ByteSuite
         string Describe(int k) => $"{c} ({ours[k].Left:P0} of taps left, {kind}, {c.Terms / s[k] / 1e9:F0} G terms/s)";
     }
 
-    private static (Action Run, double Left) Ours(LayerCase c, int bits)
+    /// <summary>A layer's call on bytes, and the share of its taps that are left.</summary>
+    public static (Action Run, double Left) Ours(LayerCase c, int bits)
     {
         AdderShape shape = c.Shape;
         int top = (1 << bits) - 1;

@@ -1,10 +1,11 @@
 using System.Runtime.InteropServices;
 using System.Runtime.Intrinsics;
 using AdderNet.Kernels;
+using AdderNet.Kernels.Bytes;
 
 namespace AdderNet.Bench;
 
-/// <summary>Terms a second of the kernels against <see cref="RegisterLoop{TOps, TVec}"/>, on as many threads.</summary>
+/// <summary>Terms a second of the kernels against <see cref="RegisterLoop{TOps, TVec}"/> or that of bytes, on as many threads.</summary>
 internal static unsafe class PeakSuite
 {
     public const string Forward = "share of peak, forward", InputGradient = "share of peak, input gradient";
@@ -49,6 +50,13 @@ internal static unsafe class PeakSuite
         }
     }
 
+    /// <summary>The loop on bytes at 7 bits, which counts just the taps left.</summary>
+    public static IEnumerable<Row> MeasureBytes(LayerCase c, int threads, TimeSpan time)
+    {
+        var (run, left) = ByteSuite.Ours(c, 7);
+        yield return Measure("share of peak, bytes, 7 bits", c, left, threads, time, run, ByteLoop());
+    }
+
     private static Row Measure(string suite, LayerCase c, double left, int threads, TimeSpan time, Action kernel, (Action<nint> Run, double Terms) loop)
     {
         float* operands = (float*)NativeMemory.AlignedAlloc(4096, 64);
@@ -82,6 +90,16 @@ internal static unsafe class PeakSuite
             ? p => RegisterLoop<TOps, TVec>.InputGradient(Rounds, (float*)p)
             : p => RegisterLoop<TOps, TVec>.Forward(Rounds, (float*)p),
         (double)Rounds * RegisterLoop<TOps, TVec>.TermsPerRound);
+
+    private static (Action<nint> Run, double Terms) ByteLoop() =>
+        Vector512.IsHardwareAccelerated ? ByteLoop<ByteSimd512, Vector512<byte>>()
+        : Vector256.IsHardwareAccelerated ? ByteLoop<ByteSimd256, Vector256<byte>>()
+        : ByteLoop<ByteSimd128, Vector128<byte>>();
+
+    private static (Action<nint> Run, double Terms) ByteLoop<TOps, TVec>()
+        where TOps : struct, IByteSimd<TVec>
+        where TVec : struct =>
+        (p => ByteRegisterLoop<TOps, TVec>.Run(Rounds, (byte*)p), (double)Rounds * ByteRegisterLoop<TOps, TVec>.TermsPerRound);
 
     private static float[] Random(int length)
     {

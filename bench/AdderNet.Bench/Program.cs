@@ -128,7 +128,9 @@ foreach (int threads in threadCounts)
             "engine" => EngineSuite.Measure(threads, time * 6),
             "quantized" => LayerShapes.All.SelectMany(c => ByteSuite.Measure(c, threads, time)),
             "peak" => LayerShapes.All.Where(c => c.C * c.Kernel * c.Kernel >= 144).SelectMany(c =>
-                PeakSuite.MeasureForward(c, threads, time).Concat(PeakSuite.MeasureInputGradient(c, threads, time))),
+                PeakSuite.MeasureForward(c, threads, time)
+                    .Concat(PeakSuite.MeasureInputGradient(c, threads, time))
+                    .Concat(PeakSuite.MeasureBytes(c, threads, time))),
             _ => OfficialSuite.Measure(threads, officialBatch),
         });
     }
