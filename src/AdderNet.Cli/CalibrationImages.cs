@@ -2,31 +2,46 @@ using AdderNet.Data;
 
 namespace AdderNet.Cli;
 
-/// <summary>Images for the calibration of a quantized network.</summary>
-internal static class CalibrationImages
+/// <summary>Some training images, drawn once and for all and without random augmentation, that a network is looked at with.</summary>
+/// <param name="Values">The images [N, C, H, W], prepared as the network takes them.</param>
+/// <param name="Labels">Their classes.</param>
+/// <param name="Height">Rows of one.</param>
+/// <param name="Width">Columns of one.</param>
+internal sealed record CalibrationImages(float[] Values, long[] Labels, int Height, int Width)
 {
-    /// <summary>So many training images, drawn once and for all, without random augmentation: [N, C, H, W].</summary>
-    public static float[] Take(Dataset train, Augmentation preparation, int count)
+    /// <summary>Draws them.</summary>
+    /// <param name="train">The training images.</param>
+    /// <param name="preparation">How they are prepared.</param>
+    /// <param name="wanted">How many; null for 256, fewer of large ones.</param>
+    public static CalibrationImages Take(Dataset train, Augmentation preparation, int? wanted)
     {
-        using DataLoader loader = new(train, preparation, Math.Min(count, 64), shuffle: true, seed: 1);
-        float[] images = new float[checked(Math.Min(count, train.Count) * loader.Height * loader.Width * loader.Channels)];
-        Span<float> left = images;
+        const int together = 64;
+        using DataLoader loader = new(train, preparation, Math.Min(wanted ?? together, together), shuffle: true, seed: 1);
+        int length = loader.Channels * loader.Height * loader.Width;
+        int count = Math.Min(wanted ?? Math.Clamp((1 << 22) / (loader.Height * loader.Width), 16, 256), train.Count);
+        float[] images = new float[checked(count * length)];
+        long[] labels = new long[count];
+        int taken = 0;
         foreach (Batch batch in loader.Epoch(0))
         {
             using (batch)
             {
-                ReadOnlySpan<float> planes = batch.ToPlanes();
-                planes = planes[..Math.Min(planes.Length, left.Length)];
-                planes.CopyTo(left);
-                left = left[planes.Length..];
+                int some = Math.Min(batch.Count, count - taken);
+                batch.ToPlanes().AsSpan(0, some * length).CopyTo(images.AsSpan(taken * length));
+                for (int i = 0; i < some; i++)
+                {
+                    labels[taken + i] = batch.Labels[i];
+                }
+
+                taken += some;
             }
 
-            if (left.IsEmpty)
+            if (taken == count)
             {
                 break;
             }
         }
 
-        return images;
+        return new CalibrationImages(images, labels, loader.Height, loader.Width);
     }
 }

@@ -35,6 +35,8 @@ internal sealed class CommandLine
             DatasetsCommand.Create(host),
             RecipesCommand.Create(host),
             QuantizeCommand.Create(host),
+            PruneCommand.Create(host),
+            AnalyzeCommand.Create(host),
             ConvertCommand.Create(host),
             ExportCommand.Create(host),
             ReproduceCommand.Create(host),

@@ -64,14 +64,19 @@ internal static class GraphModels
         Augmentation preparation = metadata.Preparation is { } p
             ? new Augmentation { Mean = p.Mean, Std = p.Std, Resize = p.Resize, Pad = p.Pad, CenterCrop = p.CenterCrop }
             : Augmentation.For(data, train: false);
-        LayerKind layers = graph.Nodes.Any(n => n is AdderNode or QuantizedAdderNode) ? LayerKind.Adder : LayerKind.Conv;
 #pragma warning disable CA2000 // The model owns the engine, and the caller the model.
         Engine engine = new(graph, torch.get_num_threads());
         return new LoadedModel(
-            new EngineModel(engine), metadata.Model ?? Path.GetFileNameWithoutExtension(path), layers, data, preparation, metadata.ClassNames ?? [],
+            new EngineModel(engine), metadata.Model ?? Path.GetFileNameWithoutExtension(path), Kind(graph), data, preparation, metadata.ClassNames ?? [],
             engine.InputShape.Channels, path);
 #pragma warning restore CA2000
     }
+
+    /// <summary>What the inner layers of a network are.</summary>
+    public static LayerKind Kind(NetworkGraph graph) =>
+        graph.Nodes.Any(node => node is AdderNode or QuantizedAdderNode) ? LayerKind.Adder
+        : graph.Nodes.OfType<BinaryConvolutionNode>().FirstOrDefault() is not { } binary ? LayerKind.Conv
+        : binary.Rule == BinarizationRule.XnorNet ? LayerKind.Binary : LayerKind.DoReFa;
 
     private static bool IsOnnx(string path) => HasExtension(path, ".onnx");
 

@@ -21,6 +21,12 @@ internal sealed record LoadedModel(
     nn.Module<Tensor, Tensor> Model, string Name, LayerKind Layers, string Dataset, Augmentation Preparation,
     IReadOnlyList<string> ClassNames, int Channels, string Source) : IDisposable
 {
+    /// <summary>The model of a run, of one of the weight files it writes, or of a graph.</summary>
+    /// <param name="path">The folder or the file.</param>
+    /// <param name="dataset">The data set of a graph, where it isn't the one that the file names.</param>
+    public static LoadedModel Of(string path, string dataset) =>
+        GraphModels.IsGraph(path) ? GraphModels.Load(path, dataset) : OfRun(path, CheckpointChoice.Best);
+
     /// <summary>The model of a run folder, or of one of the weight files it writes.</summary>
     public static LoadedModel OfRun(string path, CheckpointChoice choice)
     {

@@ -17,6 +17,7 @@ internal sealed class Plan
         }
 
         NetworkGraph fused = graph.Fuse();
+        IReadOnlySet<string> neverNegative = fused.NeverNegative();
         (InputShape, OutputLength) = (input.Shape, fused.Outputs.Sum(o => fused[o.Node].Shape.Count));
         Dictionary<string, Value> values = [];
         List<Step> steps = [];
@@ -30,7 +31,7 @@ internal sealed class Plan
                 continue;
             }
 
-            Value value = new(values.Count, node.Shape, NeverNegative(node, inputs), node.Grid, border);
+            Value value = new(values.Count, node.Shape, neverNegative.Contains(node.Name), node.Grid, border);
             values[node.Name] = value;
             if (node is not InputNode)
             {
@@ -94,15 +95,6 @@ internal sealed class Plan
 
         return (offsets, Math.Max(arena.Length, Alignment));
     }
-
-    private static bool NeverNegative(GraphNode node, Value[] inputs) => node switch
-    {
-        LayerNode layer => layer.Epilogue?.Minimum >= 0,
-        ReluNode or SigmoidNode => true,
-        HardTanhNode clip => clip.Minimum >= 0,
-        InputNode or BatchNormNode => false,
-        _ => inputs.All(input => input.NotNegative), // Sums, products, pooling, and other arrangements of the same values.
-    };
 
     /// <summary>Zeros around the planes of a node's codes: the largest padding of the adder layers that read them.</summary>
     private static int Border(NetworkGraph graph, GraphNode node) => node.Grid is not { CodeBytes: 1 }

@@ -85,6 +85,18 @@ internal static class Charts
         line.MarkerSize = markers ? 8 : 0;
     }
 
+    /// <summary>Draws values, the first at 1, in a panel whose y are decimal logarithms; what has none is left out.</summary>
+    /// <param name="panel">Where.</param>
+    /// <param name="values">The values.</param>
+    /// <param name="colour">Their colour.</param>
+    /// <param name="dashed">Whether the line is dashed, and without marks.</param>
+    public static void LogarithmicLine(Plot panel, IEnumerable<double> values, Color colour, bool dashed)
+    {
+        (double X, double Y)[] points = [.. values.Select((v, i) => (X: i + 1.0, Y: Math.Log10(v))).Where(p => double.IsFinite(p.Y))];
+        Line(panel, [.. points.Select(p => p.X)], [.. points.Select(p => p.Y)], colour, dashed, markers: !dashed);
+        WholeX(panel);
+    }
+
     /// <summary>Writes a word into a panel.</summary>
     public static void Text(Plot panel, string text, double x, double y, Alignment alignment)
     {

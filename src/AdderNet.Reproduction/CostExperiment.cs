@@ -27,7 +27,7 @@ internal static class CostExperiment
         _ => [], (findings, report) => Write(report, AdderNetModels.All.SelectMany(m =>
         {
             findings.Cancel.ThrowIfCancellationRequested();
-            return NetworkCost.Of(m);
+            return NetworkCost.Of(m).Select(cost => cost.WithRun(new RunStore(findings.Options.Out)));
         })));
 
     /// <summary>Writes the report of some networks.</summary>
@@ -54,6 +54,10 @@ internal static class CostExperiment
             "Read all of it as a comparison of arithmetic alone. Moving data often takes more energy than computing with it (64 bits from DRAM take 1,300 pJ or more in the same source): as much for an "
             + "AdderNet as for a CNN, and less for a binary network. And the int8 columns take every addition for one of 8 bits. Sums of 8-bit values need more: kept in 32 bits, at 0.1 pJ an addition, "
             + "an element would take an AdderNet 0.03 + 0.1 = 0.13 pJ and a CNN 0.2 + 0.1 = 0.3 pJ, 43 % instead of 26 %.");
+        report.Text(
+            "Without skipped taps: behind a ReLU a filter element at or below 0 needs no work, whatever the input is (|x - w| = x + w - 2 min(x, w), and min(x, w) = w). How many there are only "
+            + "trained weights tell: those columns are of a run that another experiment has trained to the end in a folder beside this one. The others take a minimum, counted as an addition, and "
+            + "an addition; the sum of the inputs in each window is taken once for all filters.");
         report.Title("Operations");
         report.Table("operations", OperationColumns, costs.Select(OperationRow));
         report.Text(
@@ -66,6 +70,7 @@ internal static class CostExperiment
     [
         "network", new("float32, µJ", "N3"), new("of the CNN's, %", "F1"), new("first and last layers, %", "F1"),
         new("int8, µJ", "N4"), new("of the CNN's, %", "F1"), new("first and last layers, %", "F1"),
+        new("float32 without skipped taps, µJ", "N3"), new("int8 without skipped taps, µJ", "N4"),
     ];
 
     private static object?[] EnergyRow(NetworkCost cost, NetworkCost cnn) =>
@@ -73,18 +78,23 @@ internal static class CostExperiment
         Name(cost),
         .. ((OperationEnergy[])[OperationEnergy.SinglePrecision, OperationEnergy.EightBitIntegers]).SelectMany(e => (object?[])
             [cost.Microjoules(e), cost.Microjoules(e) / cnn.Microjoules(e) * 100, 100 * cost.OrdinaryShare(e)]),
+        .. ((OperationEnergy[])[OperationEnergy.SinglePrecision, OperationEnergy.EightBitIntegers]).Select(e => OfRun(cost, left => e.Of(left) / 1e6)),
     ];
+
+    /// <summary>A cell about a trained run; only AdderNets have taps to skip.</summary>
+    private static object? OfRun(NetworkCost cost, Func<OperationCounts, object> value) =>
+        cost.Left is { } left ? value(left) : cost.Layers == LayerKind.Adder ? Absent.NotRunYet : null;
 
     private static IReadOnlyList<Column> OperationColumns { get; } =
     [
         "network", "parameters", "multiplications", "additions", "XNORs",
-        new("paper's multiplications", "N0"), new("paper's additions", "N0"), new("paper's XNORs", "N0"),
+        new("paper's multiplications", "N0"), new("paper's additions", "N0"), new("paper's XNORs", "N0"), "additions without skipped taps", "run",
     ];
 
     private static object?[] OperationRow(NetworkCost cost)
     {
         OperationCounts all = cost.Operations;
-        return [Name(cost), all.Parameters, all.Multiplications, all.Additions, all.Xnors, .. PaperCells(cost)];
+        return [Name(cost), all.Parameters, all.Multiplications, all.Additions, all.Xnors, .. PaperCells(cost), OfRun(cost, left => left.Additions), cost.Run];
     }
 
     private static object?[] PaperCells(NetworkCost cost) => Paper.TryGetValue(cost.Model.Name, out var paper)

@@ -1,5 +1,6 @@
 using AdderNet.Graph;
 using AdderNet.Models;
+using AdderNet.Training;
 
 namespace AdderNet.Reproduction;
 
@@ -10,6 +11,12 @@ namespace AdderNet.Reproduction;
 /// <param name="Ordinary">Those that are ordinary in every version: the first convolution, the classifier and what embeds for it.</param>
 internal sealed record NetworkCost(ModelInfo Model, LayerKind Layers, IReadOnlyList<GraphNode> Nodes, IReadOnlyList<GraphNode> Ordinary)
 {
+    /// <summary>The operations of a trained AdderNet's layers with taps that need no work not counted; null where no run is at hand.</summary>
+    public OperationCounts? Left { get; init; }
+
+    /// <summary>The run that <see cref="Left"/> is of.</summary>
+    public string? Run { get; init; }
+
     /// <summary>The versions of a model that the paper compares.</summary>
     public static IReadOnlyList<NetworkCost> Of(ModelInfo model)
     {
@@ -28,4 +35,24 @@ internal sealed record NetworkCost(ModelInfo Model, LayerKind Layers, IReadOnlyL
 
     /// <summary>The part of it that the ordinary layers take, from 0 to 1.</summary>
     public double OrdinaryShare(OperationEnergy energy) => energy.Of(OperationCounts.Of(Ordinary)) / energy.Of(Operations);
+
+    /// <summary>The same with what is left in a trained run, where there is one of this version.</summary>
+    /// <param name="store">The runs at hand.</param>
+    public NetworkCost WithRun(RunStore store)
+    {
+        if (Layers != LayerKind.Adder || store.TrainedSiblings(Model.Name, Layers).FirstOrDefault(IsOfThisShape) is not { } run)
+        {
+            return this;
+        }
+
+        using TrainedModel trained = TrainedModel.Load(run, CheckpointChoice.Last);
+        NetworkGraph graph = trained.Model.ToGraph(new FeatureShape(Model.InputChannels, Model.InputSize, Model.InputSize));
+        return this with { Left = new TapWork(graph).Operations, Run = run };
+
+        bool IsOfThisShape(string path)
+        {
+            using TrainedModel found = TrainedModel.Load(path, CheckpointChoice.Last);
+            return (found.InputChannels, found.ClassNames.Count) == (Model.InputChannels, Model.Classes);
+        }
+    }
 }

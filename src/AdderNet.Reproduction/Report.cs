@@ -100,9 +100,12 @@ internal sealed class Report(string title, string subtitle)
         }
 
         string path = Path.Combine(folder, "report.html");
-        AtomicFile.Write(path, s => s.Write(Encoding.UTF8.GetBytes(Html())));
+        SavePage(path);
         return path;
     }
+
+    /// <summary>Writes the page alone, whole or not at all.</summary>
+    public void SavePage(string path) => AtomicFile.Write(path, s => s.Write(Encoding.UTF8.GetBytes(Html())));
 
     private void Add(string html) => body.Append(html).Append('\n');
 

@@ -1,3 +1,4 @@
+using AdderNet.Models;
 using AdderNet.Training;
 
 namespace AdderNet.Reproduction;
@@ -47,16 +48,37 @@ internal sealed class RunStore(string experimentFolder)
             return null;
         }
 
-        string own = Path.GetFullPath(experimentFolder);
-        foreach (string sibling in Folders(Path.GetDirectoryName(own)).Where(f => f != own).SelectMany(f => Folders(Path.Combine(f, RunsName))))
+        foreach (string sibling in Siblings())
         {
-            if (RunFolder.HoldsRun(sibling) && TryCopy(sibling, path, run.Recipe, dataDir, threads))
+            if (TryCopy(sibling, path, run.Recipe, dataDir, threads))
             {
                 return sibling;
             }
         }
 
         return null;
+    }
+
+    /// <summary>The runs of a model that experiments beside this one have trained to the end.</summary>
+    /// <param name="model">The model's name.</param>
+    /// <param name="layers">What its inner layers are.</param>
+    public IEnumerable<string> TrainedSiblings(string model, LayerKind layers) => Siblings().Where(path =>
+    {
+        try
+        {
+            using TrainedModel found = TrainedModel.Load(path, CheckpointChoice.Last);
+            return found.Recipe.Model == model && found.Recipe.Layers == layers && found.Metrics.Epoch >= found.Recipe.Epochs;
+        }
+        catch (TrainingException)
+        {
+            return false;
+        }
+    });
+
+    private IEnumerable<string> Siblings()
+    {
+        string own = Path.GetFullPath(experimentFolder);
+        return Folders(Path.GetDirectoryName(own)).Where(f => f != own).SelectMany(f => Folders(Path.Combine(f, RunsName))).Where(RunFolder.HoldsRun);
     }
 
     private static bool TryCopy(string from, string to, Recipe recipe, string? dataDir, int threads)

@@ -107,8 +107,8 @@ internal static class VarianceExperiment
         Plot[] panels = [.. Kinds.Select(k =>
         {
             Plot plot = Charts.Panel(k.Title(), "layer, from the input", "variance of the output");
-            Lines(plot, variances[k].Select(v => v.Expected), Charts.Formula, dashed: true);
-            Lines(plot, variances[k].Select(v => v.Output), Charts.Of(k), dashed: false);
+            Charts.LogarithmicLine(plot, variances[k].Select(v => v.Expected), Charts.Formula, dashed: true);
+            Charts.LogarithmicLine(plot, variances[k].Select(v => v.Output), Charts.Of(k), dashed: false);
             Charts.LogarithmicY(plot);
             return plot;
         })];
@@ -121,18 +121,11 @@ internal static class VarianceExperiment
     internal static Figure DrawNorms(IReadOnlyDictionary<LayerKind, IReadOnlyList<GradientNorm>> norms)
     {
         Plot plot = Charts.Panel("Gradient norms at the first iteration", "layer, from the input", "norm");
-        Lines(plot, norms[LayerKind.Conv].Select(n => n.Norm), Charts.Cnn, dashed: false);
-        Lines(plot, norms[LayerKind.Adder].Select(n => n.Norm), Charts.AdderNet, dashed: false);
-        Lines(plot, norms[LayerKind.Adder].Select(n => n.IsAdder ? n.Scaled : double.NaN), Charts.AdderNet, dashed: true);
+        Charts.LogarithmicLine(plot, norms[LayerKind.Conv].Select(n => n.Norm), Charts.Cnn, dashed: false);
+        Charts.LogarithmicLine(plot, norms[LayerKind.Adder].Select(n => n.Norm), Charts.AdderNet, dashed: false);
+        Charts.LogarithmicLine(plot, norms[LayerKind.Adder].Select(n => n.IsAdder ? n.Scaled : double.NaN), Charts.AdderNet, dashed: true);
         Charts.LogarithmicY(plot);
         return new Figure(
             [plot], 1, 800, 450, new Key("CNN", Charts.Cnn), new Key("AdderNet", Charts.AdderNet), new Key("AdderNet, scaled", Charts.AdderNet, KeyMark.Dashes));
-    }
-
-    private static void Lines(Plot plot, IEnumerable<double> values, Color colour, bool dashed)
-    {
-        var points = values.Select((v, i) => (X: i + 1.0, Y: Math.Log10(v))).Where(p => double.IsFinite(p.Y)).ToArray();
-        Charts.Line(plot, [.. points.Select(p => p.X)], [.. points.Select(p => p.Y)], colour, dashed, markers: !dashed);
-        Charts.WholeX(plot);
     }
 }

@@ -52,13 +52,11 @@ internal static class WeightsExperiment
             return [run.Plan.Label, run.Plan.Recipe.Seed, run.Missing, null, null, null, null, null, null, paper];
         }
 
-        DensityFit laplace = DensityFit.Laplace(weights), gaussian = DensityFit.Gaussian(weights);
-        double kurtosis = weights.Average(w => Math.Pow((w - gaussian.Location) / gaussian.Scale, 4)) - 3;
+        WeightFits fits = WeightFits.Of(weights);
         return
         [
-            run.Plan.Label, run.Plan.Recipe.Seed, weights.Length, gaussian.Scale, laplace.LogLikelihood, gaussian.LogLikelihood,
-            laplace.LogLikelihood - gaussian.LogLikelihood, kurtosis,
-            (laplace.LogLikelihood > gaussian.LogLikelihood ? laplace : gaussian).Name, paper,
+            run.Plan.Label, run.Plan.Recipe.Seed, weights.Length, fits.Gaussian.Scale, fits.Laplace.LogLikelihood, fits.Gaussian.LogLikelihood,
+            fits.Difference, fits.ExcessKurtosis, fits.Better.Name, paper,
         ];
     }
 
@@ -83,23 +81,17 @@ internal static class WeightsExperiment
     private static Plot Panel(string label, LayerKind layers, float[] weights)
     {
         const int bins = 81;
-        const double reach = 5, width = 2 * reach / bins;
+        const double reach = 5;
         DensityFit raw = DensityFit.Gaussian(weights);
         float[] standardized = [.. weights.Select(w => (float)((w - raw.Location) / raw.Scale))];
-        int[] counts = new int[bins];
-        foreach (float w in standardized)
-        {
-            // The few beyond the picture belong to its outermost bins.
-            counts[Math.Clamp((int)Math.Floor((w + reach) / width), 0, bins - 1)]++;
-        }
-
+        Histogram histogram = Histogram.Of(standardized, -reach, reach, bins);
         Plot plot = Charts.Panel(
             FormattableString.Invariant($"{label} (standard deviation {raw.Scale:G3})"), "weight, in standard deviations from the mean", "density");
-        plot.Add.Bars(counts.Select((c, i) => new Bar
+        plot.Add.Bars(histogram.Centres.Zip(histogram.Densities, (x, y) => new Bar
         {
-            Position = -reach + (i + .5) * width,
-            Size = width,
-            Value = c / (width * weights.Length),
+            Position = x,
+            Size = histogram.Width,
+            Value = y,
             FillColor = Charts.Of(layers).WithAlpha(.5),
             LineWidth = 0,
         }).ToArray());

@@ -3,7 +3,7 @@ namespace AdderNet.Cli.Tests;
 public class HelpTests
 {
     public static TheoryData<string> Commands =>
-        ["train", "eval", "predict", "bench", "info", "models", "datasets", "recipes", "quantize", "convert", "export", "reproduce"];
+        ["train", "eval", "predict", "bench", "info", "models", "datasets", "recipes", "quantize", "prune", "analyze", "convert", "export", "reproduce"];
 
     [Theory]
     [MemberData(nameof(Commands))]

@@ -1,5 +1,7 @@
+using AdderNet.Data;
 using AdderNet.Graph;
 using AdderNet.Models;
+using AdderNet.Training;
 
 namespace AdderNet.Reproduction.Tests;
 
@@ -47,6 +49,30 @@ public class CostTests
         Assert.Equal(["conv1", "embedding", "fc"], NetworkCost.Of(AdderNetModels.Find("lenet++"))[2].Ordinary.Select(l => l.Name));
         Assert.Equal(0.544824 / 1.081368, LeNet()[0].OrdinaryShare(OperationEnergy.SinglePrecision), 1e-9);
         Assert.Equal(0.544824 / 1.915992, LeNet()[1].OrdinaryShare(OperationEnergy.SinglePrecision), 1e-9);
+    }
+
+    [Fact]
+    public void A_run_that_an_experiment_beside_this_one_has_completed_tells_what_is_left_without_skipped_taps()
+    {
+        using TempFolder folder = new();
+        string run = folder["mnist/runs/lenet5-bn-adder-seed1"];
+        Recipe recipe = Recipe.For("lenet5-bn", "mnist") with { Epochs = 1, BatchSize = 8 };
+        Directory.CreateDirectory(folder["mnist/runs"]);
+        DatasetInfo info = Datasets.Find("mnist");
+        Dataset images = Dataset.FromMemory(info, new byte[16 * info.Height * info.Width], [.. Enumerable.Range(0, 16).Select(i => i % 10)]);
+        using (RunFolder made = RunFolder.Create(run, recipe, new RunOptions { Threads = 1 }))
+        using (Trainer trainer = new(made, images, images))
+        {
+            trainer.Run();
+        }
+
+        RunStore store = new(folder["cost"]);
+        NetworkCost[] costs = [.. LeNet().Select(c => c.WithRun(store))];
+
+        Assert.Equal(run, costs[0].Run);
+        Assert.InRange(costs[0].Left!.Value.Additions, 1, costs[0].Operations.Additions - 1);
+        Assert.All(costs[1..], c => Assert.Null(c.Left));
+        Assert.Null(NetworkCost.Of(AdderNetModels.Find("resnet20"))[0].WithRun(store).Left);
     }
 
     private static IReadOnlyList<NetworkCost> LeNet() => NetworkCost.Of(AdderNetModels.Find("lenet5-bn"));

@@ -8,23 +8,22 @@ using static TorchSharp.torch;
 
 namespace AdderNet.Training.Tests;
 
-public class FineTuningTests(FineTuningTests.TrainedWeights trained) : IClassFixture<FineTuningTests.TrainedWeights>
+public class FineTuningTests
 {
-    // Stripes that are much fainter than the noise: what four bits lose shows.
-    private static readonly Dataset Train = Images(400, seed: 1), Test = Images(400, seed: 2);
+    private static readonly Dataset Train = StripedNetwork.Train, Test = StripedNetwork.Test;
 
-    private static readonly Recipe Recipe = Small.Recipe with { Epochs = 8, BatchSize = 25 };
+    private static readonly Recipe Recipe = StripedNetwork.Recipe;
 
     [Fact]
     public void A_network_in_four_bits_regains_accuracy_in_a_few_epochs_and_the_engine_gives_its_integers()
     {
-        using nn.Module<Tensor, Tensor> model = trained.Model();
-        float[] images = Floats(Train, 128);
+        using nn.Module<Tensor, Tensor> model = StripedNetwork.Model();
+        float[] images = StripedNetwork.Floats(Train, 128);
         QuantizedNetwork before = Quantizer.Quantize(model.ToGraph(new FeatureShape(1, Small.Side, Small.Side)), images, 4);
         List<FineTuningProgress> reports = [];
 
         QuantizedNetwork after = FineTuning.Run(
-            model, before, FineTuning.RecipeFor(Recipe, 4), Train, images, new Reports(reports.Add), TestContext.Current.CancellationToken);
+            model, before, ContinuedTraining.RecipeFor(Recipe, 4), Train, images, new Reports(reports.Add), TestContext.Current.CancellationToken);
 
         EvaluationResult was = Measure(before), now = Measure(after);
         Assert.True(now.Top1 > was.Top1 && now.Loss < was.Loss, $"accuracy from {was.Top1} to {now.Top1}, loss from {was.Loss} to {now.Loss}");
@@ -43,18 +42,18 @@ public class FineTuningTests(FineTuningTests.TrainedWeights trained) : IClassFix
     [Fact]
     public void What_was_trained_is_what_is_written()
     {
-        using nn.Module<Tensor, Tensor> model = trained.Model();
-        float[] images = Floats(Train, 128);
+        using nn.Module<Tensor, Tensor> model = StripedNetwork.Model();
+        float[] images = StripedNetwork.Floats(Train, 128);
         QuantizedNetwork before = Quantizer.Quantize(model.ToGraph(new FeatureShape(1, Small.Side, Small.Side)), images, 4);
 
         QuantizedNetwork after = FineTuning.Run(
-            model, before, FineTuning.RecipeFor(Recipe, 1), Train, images, cancel: TestContext.Current.CancellationToken);
+            model, before, ContinuedTraining.RecipeFor(Recipe, 1), Train, images, cancel: TestContext.Current.CancellationToken);
 
         // The module as it computed while it learned, and the integers: what is off is the rounding of other layers to 8 bits.
         FineTuning.SetGrids(model, before.Graph.Nodes.OfType<QuantizedAdderNode>().ToDictionary(node => node.Name, node => node.InputGrid));
         using var scope = NewDisposeScope();
         using var guard = no_grad();
-        float[] test = Floats(Test, 200), expected = model.forward(tensor(test).view(-1, 1, Small.Side, Small.Side)).data<float>().ToArray();
+        float[] test = StripedNetwork.Floats(Test, 200), expected = model.forward(tensor(test).view(-1, 1, Small.Side, Small.Side)).data<float>().ToArray();
         using Engine engine = new(after.Graph);
         float[] actual = new float[expected.Length];
         engine.Run(test, actual);
@@ -65,13 +64,13 @@ public class FineTuningTests(FineTuningTests.TrainedWeights trained) : IClassFix
     [Fact]
     public void Cancelled_fine_tuning_gives_nothing_and_leaves_the_layers_without_grids()
     {
-        using nn.Module<Tensor, Tensor> model = trained.Model();
-        float[] images = Floats(Train, 64);
+        using nn.Module<Tensor, Tensor> model = StripedNetwork.Model();
+        float[] images = StripedNetwork.Floats(Train, 64);
         QuantizedNetwork before = Quantizer.Quantize(model.ToGraph(new FeatureShape(1, Small.Side, Small.Side)), images, 5);
         using CancellationTokenSource cancel = new();
 
         Assert.ThrowsAny<OperationCanceledException>(() => FineTuning.Run(
-            model, before, FineTuning.RecipeFor(Recipe, 100), Train, images, new Reports(_ => cancel.Cancel()), cancel.Token));
+            model, before, ContinuedTraining.RecipeFor(Recipe, 100), Train, images, new Reports(_ => cancel.Cancel()), cancel.Token));
 
         // The engine knows of no grids.
         using var scope = NewDisposeScope();
@@ -85,8 +84,8 @@ public class FineTuningTests(FineTuningTests.TrainedWeights trained) : IClassFix
     [Fact]
     public void A_rate_that_breaks_the_network_is_told_in_a_sentence()
     {
-        using nn.Module<Tensor, Tensor> model = trained.Model();
-        float[] images = Floats(Train, 64);
+        using nn.Module<Tensor, Tensor> model = StripedNetwork.Model();
+        float[] images = StripedNetwork.Floats(Train, 64);
         QuantizedNetwork before = Quantizer.Quantize(model.ToGraph(new FeatureShape(1, Small.Side, Small.Side)), images, 5);
 
         string message = Assert.Throws<TrainingException>(() => FineTuning.Run(
@@ -95,71 +94,7 @@ public class FineTuningTests(FineTuningTests.TrainedWeights trained) : IClassFix
         Assert.Contains("fine-tuning", message);
     }
 
-    private static nn.Module<Tensor, Tensor> Network() => nn.Sequential(
-        ("conv", nn.Conv2d(1, 8, 3, padding: 1, bias: false)), ("bn1", nn.BatchNorm2d(8)), ("relu1", nn.ReLU()),
-        ("adder1", Layers.Adder2d(8, 12, 3, stride: 2, padding: 1)), ("bn2", nn.BatchNorm2d(12)), ("relu2", nn.ReLU()),
-        ("adder2", Layers.Adder2d(12, 16, 3, padding: 1)), ("bn3", nn.BatchNorm2d(16)), ("relu3", nn.ReLU()),
-        ("pool", nn.AdaptiveAvgPool2d(1)), ("fc", nn.Conv2d(16, Small.Classes, 1)), ("flat", nn.Flatten()));
-
-    private static EvaluationResult Measure(QuantizedNetwork network)
-    {
-        using EngineModel model = new(new Engine(network.Graph, 1));
-        using DataLoader loader = new(Test, Small.Plain, 100, shuffle: false, seed: 0);
-        return Evaluation.Run(model, loader, cancel: TestContext.Current.CancellationToken);
-    }
-
-    private static float[] Floats(Dataset data, int count)
-    {
-        using DataLoader loader = new(data, Small.Plain, count, shuffle: false, seed: 0, threads: 0);
-        using Batch batch = loader.Epoch(0, TestContext.Current.CancellationToken).First();
-        return batch.Images.ToArray();
-    }
-
-    private static Dataset Images(int count, int seed)
-    {
-        Random random = new(seed);
-        byte[] pixels = new byte[count * Small.Side * Small.Side];
-        int[] labels = new int[count];
-        for (int i = 0; i < count; i++)
-        {
-            labels[i] = random.Next(Small.Classes);
-            for (int p = 0; p < Small.Side * Small.Side; p++)
-            {
-                (int y, int x) = (p / Small.Side, p % Small.Side);
-                int phase = labels[i] switch { 0 => y, 1 => x, 2 => x + y, _ => x - y + Small.Side };
-                pixels[i * Small.Side * Small.Side + p] = (byte)(random.Next(200) + (phase % 4 < 2 ? 35 : 0));
-            }
-        }
-
-        DatasetInfo info = new("generated", "Generated", 1, Small.Side, Small.Side, ["rows", "columns", "down", "up"], 0, 0, false, "");
-        return Dataset.FromMemory(info, pixels, labels);
-    }
-
-    /// <summary>A small network of two adder layers behind each other, trained for a moment.</summary>
-    public sealed class TrainedWeights
-    {
-        private readonly TensorFile weights;
-
-        public TrainedWeights()
-        {
-            using TempFolder folder = new();
-            using (RunFolder run = RunFolder.Create(folder["run"], Recipe, new RunOptions { Threads = 1 }))
-            using (Trainer trainer = new(run, Train, Test, Network))
-            {
-                trainer.Run();
-            }
-
-            weights = TrainedModel.ReadWeights(folder["run"], CheckpointChoice.Last);
-        }
-
-        public nn.Module<Tensor, Tensor> Model()
-        {
-            nn.Module<Tensor, Tensor> model = Network();
-            StateDict.LoadInto(model, weights.Tensors);
-            model.eval();
-            return model;
-        }
-    }
+    private static EvaluationResult Measure(QuantizedNetwork network) => StripedNetwork.Measure(network.Graph);
 
     private sealed class Reports(Action<FineTuningProgress> action) : IProgress<FineTuningProgress>
     {

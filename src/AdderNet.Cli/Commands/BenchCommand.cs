@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Diagnostics;
 using AdderNet.Data;
 using AdderNet.Graph;
 using AdderNet.Inference;
@@ -15,7 +14,6 @@ internal static class BenchCommand
     private const int CalibrationImageCount = 32;
 
     private static readonly TimeSpan LeastTime = TimeSpan.FromSeconds(2);
-    private const int LeastRounds = 5;
 
     private sealed record Width(string Name, Engine Engine);
 
@@ -73,7 +71,7 @@ internal static class BenchCommand
             try
             {
                 widths.AddRange(Widths(graph, images, arguments.GetValue(threads), host.Error));
-                measurements = [.. ((int[])[1, batch]).SelectMany(count => Measure(widths, Repeated(images, widths[0].Engine.InputShape.Count, count), count, interrupt.Token))];
+                measurements = [.. ((int[])[1, batch]).SelectMany(count => Measure(widths, images, count, interrupt.Token))];
             }
             finally
             {
@@ -125,35 +123,12 @@ internal static class BenchCommand
         }
     }
 
-    /// <summary>Medians of runs that take turns, so that what else the machine does meets all alike.</summary>
-    private static IEnumerable<Measurement> Measure(IReadOnlyList<Width> widths, float[] images, int count, CancellationToken cancel)
-    {
-        float[] scores = new float[count * widths[0].Engine.OutputLength];
-        List<double>[] times = [.. widths.Select(_ => new List<double>())];
-        widths.ToList().ForEach(width => width.Engine.Run(images, scores));
-        for (long start = Stopwatch.GetTimestamp(); times[0].Count < LeastRounds || Stopwatch.GetElapsedTime(start) < LeastTime;)
+    private static IEnumerable<Measurement> Measure(IReadOnlyList<Width> widths, float[] images, int count, CancellationToken cancel) =>
+        widths.Zip(EngineTimes.Measure([.. widths.Select(width => width.Engine)], images, count, LeastTime, cancel), (width, median) =>
         {
-            foreach ((Width width, List<double> list) in widths.Zip(times))
-            {
-                cancel.ThrowIfCancellationRequested();
-                long begin = Stopwatch.GetTimestamp();
-                width.Engine.Run(images, scores);
-                list.Add(Stopwatch.GetElapsedTime(begin).TotalMilliseconds);
-            }
-        }
-
-        return widths.Zip(times, (width, list) =>
-        {
-            double median = list.Order().ElementAt(list.Count / 2);
             EngineMemory memory = width.Engine.Memory;
-            return new Measurement(
-                width.Name, count, median, 1000 * count / median, memory.Weights, memory.Activations, memory.Peak);
+            return new Measurement(width.Name, count, median, 1000 * count / median, memory.Weights, memory.Activations, memory.Peak);
         });
-    }
-
-    /// <summary>So many images, the same ones again where there are fewer.</summary>
-    private static float[] Repeated(float[] images, int length, int count) =>
-        [.. Enumerable.Range(0, count).SelectMany(i => new ArraySegment<float>(images, i * length % images.Length, length))];
 
     private static void Show(IAnsiConsole console, IReadOnlyList<Measurement> measurements)
     {

@@ -3,6 +3,7 @@ using System.Globalization;
 using AdderNet.Data;
 using AdderNet.Graph;
 using AdderNet.Models;
+using AdderNet.Training;
 using Spectre.Console;
 
 namespace AdderNet.Cli.Commands;
@@ -11,11 +12,17 @@ namespace AdderNet.Cli.Commands;
 internal static class InfoCommand
 {
     private sealed record Layer(
-        string Name, string Type, IReadOnlyList<long> Output, long Parameters, long Multiplications, long Additions, long Xnors);
+        string Name, string Type, IReadOnlyList<long> Output, long Parameters, long Multiplications, long Additions, long? AdditionsLeft, long Xnors);
+
+    /// <summary>The network that is shown.</summary>
+    private sealed record Subject(string Name, string Title, string Label, LayerKind Kind, int Classes, NetworkGraph Graph);
+
+    /// <summary>Energy of a picture's arithmetic, in microjoules; where weights are known, also with skipped taps not counted.</summary>
+    private sealed record Energy(double Float32, double Int8, double? Float32Left, double? Int8Left);
 
     public static Command Create(Host host)
     {
-        Argument<string> name = new("MODEL") { Description = "Name of a model ('models' lists them)" };
+        Argument<string> name = new("MODEL") { Description = "Name of a model ('models' lists them), or a run folder or graph, whose weights tell what costs nothing" };
         Option<LayerKind?> layers = CommonOptions.Layers();
         Option<string?> data = CommonOptions.Data("Data set whose channels and classes the model is built for; by default the paper's");
         Option<bool> json = CommonOptions.Json();
@@ -24,53 +31,97 @@ internal static class InfoCommand
             "Show a model's layers, parameters and operations, counted as in the paper.",
             "info resnet20 # the AdderNet",
             "info resnet20 --layers cnn # the CNN beside it, or bnn for the binary network",
+            "info runs/resnet20-cifar10 # a trained network: also what is left when taps that need no work are not counted",
             "info vgg-small --data cifar100 --json # for 100 classes, for scripts")
         {
             name, layers, data, json,
         };
         command.SetAction(arguments =>
         {
-            ModelInfo info = Names.Model(arguments.GetValue(name)!);
-            DatasetInfo? set = arguments.GetValue(data) is { } d ? Datasets.Find(d) : null;
-            LayerKind kind = arguments.GetValue(layers) ?? LayerKind.Adder;
-            int channels = set?.Channels ?? info.InputChannels;
-            int classes = set is { Classes: > 0 } ? set.Classes : info.Classes;
-            NetworkGraph graph = info.FindsBoxes ? Detector(info, kind, classes, channels) : AdderNetModels.Graph(info.Name, kind, classes, channels);
+            string named = arguments.GetValue(name)!;
+            bool trained = Path.Exists(named) && Names.Models.All(m => !string.Equals(m.Name, named, StringComparison.OrdinalIgnoreCase));
+            if (trained && (arguments.Has(layers) || arguments.Has(data)))
+            {
+                throw CliException.Usage($"{named} has its layers and its data; leave out --layers and --data.");
+            }
+
+            Subject subject = trained
+                ? Trained(named)
+                : Fresh(Names.Model(named), arguments.GetValue(layers) ?? LayerKind.Adder, arguments.GetValue(data) is { } d ? Datasets.Find(d) : null);
+            NetworkGraph graph = subject.Graph;
+            TapWork? work = trained ? new TapWork(graph) : null;
             OperationCounts total = OperationCounts.Of(graph.Nodes);
-            IReadOnlyList<Layer> table = Layers(graph);
+            OperationCounts? left = work?.Operations;
+            IReadOnlyList<Layer> table = Layers(graph, work);
+            Energy energy = new(
+                Microjoules(total, OperationEnergy.SinglePrecision), Microjoules(total, OperationEnergy.EightBitIntegers),
+                left is { } f ? Microjoules(f, OperationEnergy.SinglePrecision) : null, left is { } i ? Microjoules(i, OperationEnergy.EightBitIntegers) : null);
+            IReadOnlyList<long> input = graph.Inputs[0].Shape.Sizes;
             if (arguments.GetValue(json))
             {
                 host.Out.WriteJson(new
                 {
-                    info.Name,
-                    info.Title,
-                    Layers = kind.Name(),
-                    InputShape = (int[])[channels, info.InputSize, info.InputSize],
-                    Classes = classes,
+                    subject.Name,
+                    subject.Title,
+                    Layers = subject.Kind.Name(),
+                    InputShape = input,
+                    subject.Classes,
                     total.Parameters,
                     total.Multiplications,
                     total.Additions,
+                    AdditionsLeft = left?.Additions,
                     total.Xnors,
+                    EnergyMicrojoules = energy,
                     Table = table,
                 });
                 return;
             }
 
-            host.Out.WriteLine(
-                $"{Names.Network(kind, info.Name)}: {classes} classes of pictures of {Shape([channels, info.InputSize, info.InputSize])}");
-            host.Tables.Write(Table(table, total));
+            host.Out.WriteLine($"{subject.Label}: {subject.Classes} classes of pictures of {Shape(input)}");
+            host.Tables.Write(Table(table, total, left));
+            string without = left is null ? ""
+                : FormattableString.Invariant($"; with skipped taps not counted {energy.Float32Left:N2} and {energy.Int8Left:N3} µJ");
+            host.Out.WriteLine(FormattableString.Invariant(
+                $"Energy of a picture's arithmetic: {energy.Float32:N2} µJ in float32, {energy.Int8:N3} µJ in int8{without}"));
         });
         return command;
     }
 
+    private static double Microjoules(OperationCounts counts, OperationEnergy energy) => energy.Of(counts) / 1e6;
+
+    private static Subject Fresh(ModelInfo info, LayerKind kind, DatasetInfo? set)
+    {
+        int channels = set?.Channels ?? info.InputChannels, classes = set is { Classes: > 0 } ? set.Classes : info.Classes;
+        return new Subject(
+            info.Name, info.Title, Names.Network(kind, info.Name), kind, classes,
+            info.FindsBoxes ? Detector(info, kind, classes, channels) : AdderNetModels.Graph(info.Name, kind, classes, channels));
+    }
+
+    private static Subject Trained(string path)
+    {
+        if (GraphModels.IsGraph(path))
+        {
+            NetworkGraph read = GraphModels.Read(path);
+            string name = read.Metadata.Model ?? Path.GetFileNameWithoutExtension(path);
+            return Of(name, name, path, GraphModels.Kind(read), read);
+        }
+
+        using LoadedModel model = LoadedModel.OfRun(path, CheckpointChoice.Best);
+        model.RefuseDetector("counted");
+        return Of(model.Name, model.Title, model.Source, model.Layers, model.ToGraph());
+
+        static Subject Of(string name, string title, string source, LayerKind kind, NetworkGraph graph) =>
+            new(name, title, $"{title}, {source}", kind, graph[graph.Outputs[0].Node].Shape.Channels, graph);
+    }
+
     /// <summary>The steps that are modules; the sums of residual blocks and the ReLUs behind them are parts of their blocks.</summary>
-    private static IReadOnlyList<Layer> Layers(NetworkGraph graph) =>
+    private static IReadOnlyList<Layer> Layers(NetworkGraph graph, TapWork? work) =>
     [
         .. from node in graph.Nodes
            where node is not (InputNode or AddNode) && !(node is ReluNode && graph[node.Inputs[0]] is AddNode)
            let counts = OperationCounts.Of(node)
            select new Layer(
-               node.Name, Type(node), node.Shape.Sizes, counts.Parameters, counts.Multiplications, counts.Additions, counts.Xnors),
+               node.Name, Type(node), node.Shape.Sizes, counts.Parameters, counts.Multiplications, counts.Additions, work?.Of(node).Additions, counts.Xnors),
     ];
 
     /// <summary>The class of the module that a node is of, as PyTorch calls it.</summary>
@@ -97,11 +148,11 @@ internal static class InfoCommand
         ? DetectionModels.Graph(info.Name, kind, classes, channels)
         : throw CliException.Usage($"{info.Title} is made of adder layers or convolutions, not of binary layers; use --layers adder or cnn.");
 
-    private static Table Table(IReadOnlyList<Layer> layers, OperationCounts total)
+    private static Table Table(IReadOnlyList<Layer> layers, OperationCounts total, OperationCounts? left)
     {
         Table table = new Table().Border(TableBorder.Horizontal).AddColumns("Layer", "Type");
         bool binary = total.Xnors > 0;
-        foreach (string heading in (string[])["Output", "Parameters", "Multiplications", "Additions", .. Xnors("XNORs")])
+        foreach (string heading in (string[])["Output", "Parameters", "Multiplications", "Additions", .. Left("Without skipped"), .. Xnors("XNORs")])
         {
             table.AddColumn(new TableColumn(heading).RightAligned());
         }
@@ -109,14 +160,16 @@ internal static class InfoCommand
         foreach (Layer l in layers)
         {
             table.AddRow([
-                Markup.Escape(l.Name), l.Type, Shape(l.Output), Count(l.Parameters), Count(l.Multiplications), Count(l.Additions), .. Xnors(Count(l.Xnors))]);
+                Markup.Escape(l.Name), l.Type, Shape(l.Output), Count(l.Parameters), Count(l.Multiplications), Count(l.Additions),
+                .. Left(Count(l.AdditionsLeft ?? 0)), .. Xnors(Count(l.Xnors))]);
         }
 
         table.AddEmptyRow();
         return table.AddRow([
             "[bold]total[/]", "", "", Bold(Count(total.Parameters)), Bold(Paper(total.Multiplications)), Bold(Paper(total.Additions)),
-            .. Xnors(Bold(Paper(total.Xnors)))]);
+            .. Left(Bold(Paper(left?.Additions ?? 0))), .. Xnors(Bold(Paper(total.Xnors)))]);
 
+        string[] Left(string cell) => left is null ? [] : [cell];
         string[] Xnors(string cell) => binary ? [cell] : [];
         static string Bold(string text) => $"[bold]{text}[/]";
     }

@@ -62,17 +62,8 @@ internal static class QuantizeCommand
 
             using Interrupt interrupt = new(rounds is not null && host.Live is null ? host.Error : null);
             int width = arguments.GetValue(bits) ?? Quantizer.MostBits;
-            string path = arguments.GetValue(output) ?? Beside(model.Source, width);
-            if (Path.Exists(path) && !arguments.GetValue(force))
-            {
-                throw new CliException($"{path} exists; choose another name with --out, or replace it with --force.");
-            }
-
-            if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } place && !Directory.Exists(place))
-            {
-                throw new CliException($"There is no folder {place} to write {Path.GetFileName(path)} into; make it first.");
-            }
-
+            string path = arguments.GetValue(output) ?? OutputFile.Beside(model.Source, $"{width}bit");
+            OutputFile.Refuse(path, arguments.GetValue(force));
             string dataName = arguments.GetValue(models.Data) is { } other ? Datasets.Find(other).Name : model.Dataset;
             string? folder = arguments.GetValue(dataDir);
             Dataset train = DataSource.Open(host, dataName, train: true, folder, interrupt.Token);
@@ -81,8 +72,7 @@ internal static class QuantizeCommand
             using DataLoader measured = new(
                 test, model.Preparation, arguments.GetValue(batchSize) ?? 256, shuffle: false, seed: 0);
             NetworkGraph graph = model.ToGraph(measured.Height, measured.Width, train.ClassNames);
-            float[] images = CalibrationImages.Take(
-                train, model.Preparation, arguments.GetValue(calibration) ?? Math.Clamp((1 << 22) / (measured.Height * measured.Width), 16, 256));
+            float[] images = CalibrationImages.Take(train, model.Preparation, arguments.GetValue(calibration)).Values;
             QuantizedNetwork quantized = Quantizer.Quantize(graph, images, width);
             // Fine-tuning changes the model.
             EvaluationResult before = Evaluation.Run(model.Model, measured, null, interrupt.Token);
@@ -90,7 +80,7 @@ internal static class QuantizeCommand
             if (rounds is { } count)
             {
                 untrained = Measure(quantized.Graph);
-                Recipe recipe = FineTuning.RecipeFor((model.Recipe ?? Recipe.For(model.Name, dataName)).WithDataset(dataName), count);
+                Recipe recipe = ContinuedTraining.RecipeFor((model.Recipe ?? Recipe.For(model.Name, dataName)).WithDataset(dataName), count);
                 quantized = FineTuningDisplay.Run(
                     host, progress => FineTuning.Run(model.Model, quantized, recipe, train, images, progress, interrupt.Token));
             }
@@ -137,9 +127,6 @@ internal static class QuantizeCommand
 
     private static string Percent(EvaluationResult result, EvaluationResult exact) => FormattableString.Invariant(
         $"{100 * result.Top1:F2} % ({100 * (result.Top1 - exact.Top1):+0.00;-0.00;0.00} points)");
-
-    private static string Beside(string weights, int bits) =>
-        Path.Combine(Path.GetDirectoryName(weights) ?? "", $"{Path.GetFileNameWithoutExtension(weights)}-{bits}bit.safetensors");
 
     private static void Show(TextWriter writer, IReadOnlyList<QuantizedLayer> layers)
     {

@@ -232,6 +232,13 @@ public static class CExporter
         static string Window(WindowGeometry w) => FormattableString.Invariant($"{w.KernelH}x{w.KernelW} window, stride {w.StrideH}");
     }
 
+    /// <summary>Additions for one image by tap lists, of inputs and of minima; a group's filters share the sum of the window.</summary>
+    private static long Additions(QuantizedAdderNode layer)
+    {
+        TapStatistics taps = TapStatistics.Of(layer);
+        return layer.Shape.Pixels * ((long)layer.SumLength * layer.Groups + taps.Plain + taps.Compared);
+    }
+
     private static string Summary(ShippedNetwork network, CPlan plan, long flash, bool dense)
     {
         OperationCounts counts = OperationCounts.Of(network.Steps);
@@ -250,7 +257,7 @@ public static class CExporter
         {
             TapStatistics taps = adders.Select(TapStatistics.Of).Aggregate((a, b) => a + b);
             long all = adders.Sum(adder => OperationCounts.Of(adder).Additions);
-            long left = counts.Additions - all + adders.Sum(a => TapStatistics.Of(a).Additions(a));
+            long left = counts.Additions - all + adders.Sum(a => Additions(a));
             if (dense)
             {
                 Line($"Additions:         {counts.Additions:N0} for one image ({left:N0} with lists of taps)");

@@ -63,6 +63,7 @@ public static class Quantizer
             throw new InferenceException("The network has no adder layer; only AdderNets are quantized.");
         }
 
+        IReadOnlySet<string> neverNegative = fused.NeverNegative();
         foreach (GraphNode node in fused.Nodes)
         {
             string? problem = node switch
@@ -70,7 +71,7 @@ public static class Quantizer
                 InputNode or MaxPoolNode or GlobalAveragePoolNode or FlattenNode => null,
                 LayerNode { Epilogue.Maximum: not null } => "it has an upper bound",
                 LayerNode { Epilogue.Minimum: not (null or 0) } => "it has a lower bound other than 0",
-                AdderNode adder when !IsNeverNegative(fused, adder.Inputs[0]) =>
+                AdderNode adder when !neverNegative.Contains(adder.Inputs[0]) =>
                     "it is an adder layer that reads what may be negative, and needs a ReLU before it",
                 AdderNode or ConvolutionNode or LinearNode => null,
                 _ => $"a {node.GetType().Name[..^"Node".Length]} has no integer form",
@@ -81,11 +82,4 @@ public static class Quantizer
             }
         }
     }
-
-    private static bool IsNeverNegative(NetworkGraph fused, string name) => fused[name] switch
-    {
-        LayerNode layer => layer.Epilogue?.Minimum >= 0,
-        MaxPoolNode or GlobalAveragePoolNode or FlattenNode => IsNeverNegative(fused, fused[name].Inputs[0]),
-        _ => false,
-    };
 }

@@ -1,0 +1,238 @@
+using AdderNet.Graph;
+using ScottPlot;
+
+namespace AdderNet.Reproduction;
+
+/// <summary>The page of <c>addernet analyze</c>: what one network has learned, or two side by side.</summary>
+internal static class AnalysisPage
+{
+    private static readonly Color InputColor = new("#4D4D4D"), Skipped = new("#009E73"), Plain = new("#56B4E9"), Compared = new("#D55E00"), Second = new("#CC79A7");
+
+    /// <summary>Makes the page.</summary>
+    /// <param name="networks">The networks, each with another label.</param>
+    /// <param name="title">Its heading.</param>
+    /// <param name="subtitle">What was measured with.</param>
+    public static Report Of(IReadOnlyList<NetworkAnalysis> networks, string title, string subtitle)
+    {
+        Report report = new(title, subtitle);
+        networks = [.. networks.Select((n, i) => networks.Take(i).Any(other => other.Color == n.Color) ? n with { Color = Second } : n)];
+        Costs(report, networks);
+        foreach (NetworkAnalysis network in networks.Where(n => n.Layers.Any(l => l.IsAdder)))
+        {
+            Taps(report, network, networks.Count > 1);
+        }
+
+        Distributions(report, networks);
+        Fits(report, networks);
+        Norms(report, networks);
+        Gradients(report, networks);
+        return report;
+    }
+
+    private static void Costs(Report report, IReadOnlyList<NetworkAnalysis> networks)
+    {
+        report.Table(
+            "costs",
+            [
+                "network", "parameters", "multiplications", "additions", "without skipped taps", new("float32, µJ", "N2"), new("without skipped, µJ", "N2"),
+                new("int8, µJ", "N3"), new("without skipped, µJ", "N3"), "file",
+            ],
+            networks.Select(n => (object?[])
+            [
+                n.Label, n.Operations.Parameters, n.Operations.Multiplications, n.Operations.Additions, n.Left.Additions,
+                Microjoules(n.Operations, OperationEnergy.SinglePrecision), Microjoules(n.Left, OperationEnergy.SinglePrecision),
+                Microjoules(n.Operations, OperationEnergy.EightBitIntegers), Microjoules(n.Left, OperationEnergy.EightBitIntegers), n.Source,
+            ]));
+        report.Text(
+            "For one picture, counted as in the paper's tables: an adder layer's tap is two additions. Without skipped taps, a compared tap is a minimum "
+            + "and an addition, a plain one an addition, a skipped one nothing, and the sum of the inputs in each window is taken once for all filters. "
+            + $"The energy is that of the arithmetic alone in a 45 nm chip ({OperationEnergy.Source}).");
+
+        static double Microjoules(OperationCounts counts, OperationEnergy energy) => energy.Of(counts) / 1e6;
+    }
+
+    private static void Taps(Report report, NetworkAnalysis network, bool several)
+    {
+        LayerAnalysis[] layers = [.. network.Layers.Where(l => l.IsAdder)];
+        report.Title(several ? $"What is left to do in {network.Label}" : "What is left to do");
+        report.Text(
+            "|x - w| = x + w - 2 min(x, w). Behind a ReLU no input is below 0, so that a tap (one weight of one filter) at or below 0 has min(x, w) = w, a constant, and "
+            + "is skipped whatever the input is. A tap at or above the largest input has min(x, w) = x: a plain sum. Only the taps between compare.");
+        Plot plot = Charts.Panel("", "% of the layer's taps", "");
+        for (int i = 0; i < layers.Length; i++)
+        {
+            TapStatistics taps = layers[i].Taps!.Value;
+            double skipped = 100.0 * taps.Skipped / taps.All, plain = 100.0 * taps.Plain / taps.All;
+            Add(0, skipped, Skipped);
+            Add(skipped, 100 - plain, Compared);
+            Add(100 - plain, 100, Plain);
+
+            void Add(double from, double to, Color color) => plot.Add.Bar(new Bar
+            {
+                Position = -i,
+                ValueBase = from,
+                Value = to,
+                FillColor = color,
+                LineWidth = 0,
+                Size = .8,
+                Orientation = Orientation.Horizontal,
+            });
+        }
+
+        plot.Axes.Left.SetTicks([.. layers.Select((_, i) => (double)-i)], [.. layers.Select(l => l.Name)]);
+        plot.Axes.SetLimits(0, 100, -layers.Length + .4, .6);
+        plot.Grid.YAxisStyle.IsVisible = false;
+        report.Figure(
+            "taps", "Taps of each adder layer, from the input at the top to the output.",
+            new Figure(
+                [plot], 1, 900, 130 + 24 * layers.Length,
+                new Key("skipped: no work", Skipped, KeyMark.Area), new Key("compared: a minimum and an addition", Compared, KeyMark.Area),
+                new Key("plain: an addition", Plain, KeyMark.Area)));
+        report.Table(
+            "layers",
+            [
+                "layer", "taps", new("skipped, %", "F1"), new("plain, %", "F1"), new("compared, %", "F1"), new("largest input", "G3"),
+                new("filters' deviation", "G3"), new("inputs' deviation", "G3"), "dead channels",
+            ],
+            layers.Select(l => (object?[])
+            [
+                l.Name, l.Taps!.Value.All, Share(l.Taps.Value.Skipped, l), Share(l.Taps.Value.Plain, l), Share(l.Taps.Value.Compared, l), l.Inputs.Largest, l.Deviation,
+                l.Inputs.Deviation, l.Dead,
+            ]));
+        report.Text("A dead channel is one that the ReLU behind the layer leaves 0 in every pixel of every image that was looked at.");
+
+        static double Share(long taps, LayerAnalysis layer) => 100.0 * taps / layer.Taps!.Value.All;
+    }
+
+    private static void Distributions(Report report, IReadOnlyList<NetworkAnalysis> networks)
+    {
+        report.Title("Filters and inputs");
+        report.Text(
+            "The weights of each layer, and in grey the inputs that it met, both as densities on one axis. In an adder layer the two are compared: where a filter's "
+            + "weights lie on one side of the inputs, its distance only adds the inputs up. Inputs that are exactly 0 are left out of the grey curve.");
+        foreach (NetworkAnalysis network in networks)
+        {
+            Plot[] panels = [.. network.Layers.Select(layer => Panel(layer, network.Color))];
+            int columns = Math.Min(panels.Length, 4), rows = (panels.Length + columns - 1) / columns;
+            report.Figure(
+                "filters", $"{network.Label}: weights and inputs of each layer.",
+                new Figure(
+                    panels, columns, 1160, 215 * rows + 40, new Key("weights", network.Color.WithAlpha(.5), KeyMark.Area), new Key("inputs", InputColor)));
+        }
+    }
+
+    private static Plot Panel(LayerAnalysis layer, Color color)
+    {
+        Plot plot = Charts.Panel(layer.Name, "", "");
+        plot.Axes.Title.Label.FontSize = 13;
+        plot.Axes.Left.TickGenerator = new ScottPlot.TickGenerators.EmptyTickGenerator();
+        float[] inputs = [.. layer.Inputs.Sample.Where(v => v != 0)];
+        // A few values far out would squeeze all others.
+        double reach = 1.1 * Math.Max(Outermost(layer.Filters), Outermost(inputs));
+        double low = layer.IsAdder || inputs.Any(v => v < 0) ? -reach : -Outermost(layer.Filters) * 1.1;
+        Histogram weights = Histogram.Of(layer.Filters, low, reach, 61), seen = Histogram.Of(inputs, low, reach, 61);
+        plot.Add.Bars(weights.Centres.Zip(weights.Densities, (x, y) => new Bar
+        {
+            Position = x,
+            Size = weights.Width,
+            Value = Relative(y, weights),
+            FillColor = color.WithAlpha(.5),
+            LineWidth = 0,
+        }).ToArray());
+        Charts.Line(plot, weights.Centres, [.. seen.Densities.Select(y => Relative(y, seen))], InputColor, dashed: false);
+        plot.Axes.SetLimits(low, reach, 0, 1.08);
+        return plot;
+
+        // Heights are not comparable between the two, so that each fills its panel.
+        static double Relative(double density, Histogram of) => density / Math.Max(of.Densities.Max(), double.Epsilon);
+
+        static double Outermost(float[] values)
+        {
+            if (values.Length == 0)
+            {
+                return 1e-6;
+            }
+
+            float[] sorted = [.. values.Select(Math.Abs).Order()];
+            return Math.Max(sorted[(int)(0.998 * (sorted.Length - 1))], 1e-6f);
+        }
+    }
+
+    private static void Fits(Report report, IReadOnlyList<NetworkAnalysis> networks)
+    {
+        report.Title("Shape of the weights");
+        report.Text(
+            "The paper finds a Laplace distribution in AdderNets' weights and a Gaussian one in CNNs'. Both are fitted by maximum likelihood; a positive difference "
+            + "says that Laplace fits better. The excess kurtosis is 0 for a Gaussian and 3 for a Laplace distribution.");
+        report.Table(
+            "fits",
+            ["network", "layer", "weights", new("standard deviation", "G4"), new("Laplace - Gaussian, nats a weight", "+0.0000;-0.0000"), new("excess kurtosis", "F2"), "better fit"],
+            networks.SelectMany(network => network.Layers.Where(layer => layer.Deviation > 0).Select(layer =>
+            {
+                WeightFits fits = WeightFits.Of(layer.Filters);
+                return (object?[])[network.Label, layer.Name, layer.Filters.Length, fits.Gaussian.Scale, fits.Difference, fits.ExcessKurtosis, fits.Better.Name];
+            })));
+    }
+
+    private static void Norms(Report report, IReadOnlyList<NetworkAnalysis> networks)
+    {
+        if (networks.All(n => n.Layers.All(l => l.Scales is null)))
+        {
+            return;
+        }
+
+        report.Title("BatchNorm's scales");
+        report.Text(
+            "|gamma| of the channels behind each layer: the least, the median and the largest. A channel of a small scale says little to the next layer; "
+            + "'prune --channels' takes those out.");
+        Plot plot = Charts.Panel("", "layer, from the input", "|gamma|");
+        foreach (NetworkAnalysis network in networks)
+        {
+            (int Index, LayerAnalysis Layer)[] layers = [.. network.Layers.Index().Where(l => l.Item.Scales is not null).Select(l => (l.Index + 1, l.Item))];
+            double[] xs = [.. layers.Select(l => (double)l.Index)];
+            Color color = network.Color;
+            Charts.Line(plot, xs, [.. layers.Select(l => (double)l.Layer.Scales!.Min())], color, dashed: true);
+            Charts.Line(plot, xs, [.. layers.Select(l => (double)l.Layer.Scales!.Order().ElementAt(l.Layer.Scales!.Length / 2))], color, dashed: false, markers: true);
+            Charts.Line(plot, xs, [.. layers.Select(l => (double)l.Layer.Scales!.Max())], color, dashed: true);
+        }
+
+        Charts.WholeX(plot);
+        plot.Axes.AutoScale();
+        plot.Axes.SetLimitsY(0, plot.Axes.GetLimits().Top);
+        report.Figure(
+            "scales", "Scales of BatchNorm by layer.",
+            new Figure(
+                [plot], 1, 900, 420,
+                [.. networks.SelectMany(n => (Key[])[new($"{n.Label}, median", n.Color), new($"{n.Label}, least and largest", n.Color, KeyMark.Dashes)])]));
+    }
+
+    private static void Gradients(Report report, IReadOnlyList<NetworkAnalysis> networks)
+    {
+        NetworkAnalysis[] trainable = [.. networks.Where(n => n.Gradients.Count > 0)];
+        if (trainable.Length == 0)
+        {
+            return;
+        }
+
+        report.Title("Gradients");
+        report.Text(
+            "Euclidean norms of the gradient of the mean cross-entropy at each layer's filters, over 64 of the images, in training mode. Adaptive scaling "
+            + "(equation 12 of the paper) gives adder layers of k weights the norm eta sqrt(k).");
+        Plot plot = Charts.Panel("", "layer, from the input", "norm of the gradient");
+        foreach (NetworkAnalysis network in trainable)
+        {
+            Charts.LogarithmicLine(plot, network.Gradients.Select(g => g.Norm), network.Color, dashed: false);
+            Charts.LogarithmicLine(plot, network.Gradients.Select(g => g.IsAdder ? g.Scaled : double.NaN), network.Color, dashed: true);
+        }
+
+        Charts.LogarithmicY(plot);
+        report.Figure(
+            "gradients", "Norms of the gradients of one step by layer.",
+            new Figure(
+                [plot], 1, 900, 420,
+                [
+                    .. trainable.Select(n => new Key(n.Label, n.Color)),
+                    .. trainable.Where(n => n.Gradients.Any(g => g.IsAdder)).Select(n => new Key($"{n.Label}, scaled", n.Color, KeyMark.Dashes)),
+                ]));
+    }
+}
