@@ -13,7 +13,7 @@ public class GraphModuleTests
         ["resnet20"] = () => AdderNetModels.Create("resnet20", LayerKind.Adder, inputChannels: 4),
         ["vgg-small-cnn"] = () => AdderNetModels.Create("vgg-small", LayerKind.Conv, inputChannels: 4),
         ["windows"] = () => nn.Sequential(
-            ("a", Layers.Adder2d(4, 6, (3, 2), stride: (2, 1), padding: (1, 0), dilation: (1, 2), groups: 2, bias: true)), ("hard", nn.ReLU6()),
+            ("hard", nn.ReLU6()), ("a", Layers.Adder2d(4, 6, (3, 2), stride: (2, 1), padding: (1, 0), dilation: (1, 2), groups: 2, bias: true)),
             ("b", nn.Conv2d(6, 6, 3, stride: 2, padding: 1, groups: 3, bias: false)), ("gate", nn.Sigmoid()),
             ("max", nn.MaxPool2d(3, stride: 2, padding: 1)), ("average", nn.AvgPool2d(2, 1, 1, count_include_pad: false)), ("shuffle", nn.ChannelShuffle(2))),
         ["vector"] = () => nn.Sequential(
@@ -48,7 +48,7 @@ public class GraphModuleTests
         Assert.Equal(Tensors(graph), Tensors(back));
         using (no_grad())
         {
-            Assert.True(allclose(model.call(x), again.call(x), 1e-4, 1e-4));
+            Assert.InRange((model.call(x) - again.call(x)).abs().max().item<float>(), 0, 1e-3);
         }
 
         // What is trained under the same names is found under them.

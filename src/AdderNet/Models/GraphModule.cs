@@ -66,7 +66,7 @@ public static class GraphModule
             BatchNormNode norm => node.Shape.IsVector
                 ? nn.BatchNorm1d(node.Shape.Channels, norm.Epsilon, affine: norm.Weight is not null)
                 : nn.BatchNorm2d(node.Shape.Channels, norm.Epsilon, affine: norm.Weight is not null),
-            HardTanhNode clip => nn.Hardtanh(clip.Minimum, clip.Maximum),
+            HardTanhNode { Minimum: 0, Maximum: 6 } => nn.ReLU6(),
             SigmoidNode => nn.Sigmoid(),
             MaxPoolNode pool => nn.MaxPool2d(Kernel(pool.Window), Stride(pool.Window), Padding(pool.Window), Dilation(pool.Window)),
             AveragePoolNode pool => nn.AvgPool2d(
