@@ -1,4 +1,5 @@
 using AdderNet.Data;
+using AdderNet.Data.Detection;
 using AdderNet.Reproduction;
 using AdderNet.Training;
 
@@ -10,6 +11,9 @@ internal sealed class ExperimentDisplay(Host host) : IExperimentDisplay
     public void WriteLine(string line = "") => host.Out.WriteLine(line);
 
     public Dataset OpenData(string name, bool train, string? dataDir, CancellationToken cancel) => DataSource.Open(host, name, train, dataDir, cancel);
+
+    public DetectionSplits OpenScenes(string name, string? dataDir, CancellationToken cancel) =>
+        DataSource.OpenDetection(host, name, dataDir, skipDamaged: false, cancel);
 
     public void Measure(TimeEstimate estimate, IEnumerable<PlannedRun> runs, CancellationToken cancel)
     {
@@ -36,7 +40,8 @@ internal sealed class ExperimentDisplay(Host host) : IExperimentDisplay
     }
 
     public TrainingResult Train(
-        IReadOnlyList<Metric> metrics, IReadOnlyList<EpochMetrics> history, int epochs, Func<IProgress<TrainingProgress>, TrainingResult> train,
-        Func<TrainingProgress, (double Fraction, string Text)> whole, CancellationToken cancel) =>
-        TrainingDisplay.Run(host, metrics, history, epochs, train, whole, cancel);
+        Trainer trainer, IReadOnlyList<EpochMetrics> history, int epochs, Func<TrainingProgress, (double Fraction, string Text)> whole,
+        CancellationToken cancel) =>
+        TrainingDisplay.Run(
+            host, trainer.Metrics, history, epochs, progress => trainer.Run(progress, cancel), whole, cancel, trainer.MeasuresValidation ? "val" : "test");
 }

@@ -1,6 +1,7 @@
 using AdderNet.Data;
 using AdderNet.Data.Detection;
 using AdderNet.Models;
+using AdderNet.Reproduction;
 using AdderNet.Training;
 using AdderNet.Training.Detection;
 
@@ -16,13 +17,16 @@ namespace AdderNet.Cli;
 internal sealed record TrainingData(
     DatasetInfo Info, int Train, int? Validation, int? Test, Func<RunFolder, Trainer> Trainer, Func<string, CancellationToken, EvaluationResult> MeasureTest)
 {
+    /// <summary>
+    /// Trains for some steps and tells what an image costs on this machine, for a number of threads: of images with boxes in files, whose
+    /// trainings are long. Null for others.
+    /// </summary>
+    public Func<int, CancellationToken, ImageCost>? Cost { get; init; }
+
     /// <summary>Opens the data of a recipe; what a user should know of it is told.</summary>
     public static TrainingData Open(Host host, Recipe recipe, RunOptions options, CancellationToken cancel) => Datasets.Find(recipe.Dataset).HasBoxes
         ? Of(DataSource.OpenDetection(host, recipe.Dataset, options.DataDir, options.SkipDamaged, cancel), recipe)
         : Of(DataSource.OpenSplits(host, recipe.Dataset, options.DataDir, options.SkipDamaged, cancel), recipe);
-
-    /// <summary>What is measured in a training by a recipe.</summary>
-    public static IReadOnlyList<Metric> Metrics(Recipe recipe) => Datasets.Find(recipe.Dataset).HasBoxes ? DetectionMetrics.All : ClassificationMetrics.All;
 
     private static TrainingData Of(DatasetSplits data, Recipe recipe) => new(
         data.Train.Info, data.Train.Count, data.Validation?.Count, data.Test?.Count, folder => new Trainer(folder, data), (run, cancel) =>
@@ -34,7 +38,7 @@ internal sealed record TrainingData(
 
     private static TrainingData Of(DetectionSplits data, Recipe recipe) => new(
         data.Train.Info, data.Train.Count, data.Validation?.Count, data.Test?.Count,
-        folder => new Trainer(folder, r => new DetectionTask(r, data.Train, data.Measured, data.Validation is not null, loadBackbone: folder.History.Count == 0)),
+        folder => new Trainer(folder, data),
         (run, cancel) =>
         {
             using TrainedModel best = TrainedModel.Load(run);
@@ -43,5 +47,8 @@ internal sealed record TrainingData(
             return new EvaluationResult(
                 new MetricValues((DetectionMetrics.Map50Name, result.Scores.All.Map50 ?? 0), (DetectionMetrics.MapName, result.Scores.All.Map ?? 0)),
                 data.Test!.Count, result.Seconds);
-        });
+        })
+    {
+        Cost = data.Train.Info.Height > 0 ? null : (threads, cancel) => ImageCost.Measure(recipe, data, threads, cancel),
+    };
 }

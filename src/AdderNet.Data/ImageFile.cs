@@ -34,7 +34,7 @@ public static class ImageFile
         return dataset.Height > 0 ? image.ResizeToCover(dataset.Height, dataset.Width) : image;
     }
 
-    /// <summary>Rows and columns of an image as <see cref="Read(string)"/> gives it, by its header alone.</summary>
+    /// <summary>Rows and columns of an image in its file, upright, by its header alone; <see cref="Read(string)"/> may give fewer.</summary>
     /// <exception cref="DataException">The file is missing, no image, or damaged.</exception>
     internal static (int Height, int Width) ReadSize(string path)
     {
@@ -45,8 +45,7 @@ public static class ImageFile
             ImageFormat format = ImageFormats.Of(start.AsSpan(0, stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)), path);
             Source source = new(path, format, stream, () => SKCodec.Create(new SKFileStream(path)));
             using SKCodec codec = source.Open() ?? throw Damaged(source, SKCodecResult.InvalidInput);
-            SKSizeI size = codec.Info.Size;
-            return Origin(source, codec) >= SKEncodedOrigin.LeftTop ? (size.Width, size.Height) : (size.Height, size.Width);
+            return UprightSize(source, codec);
         });
     }
 
@@ -131,7 +130,7 @@ public static class ImageFile
             throw TooLarge(source, size, MaxPixels, "");
         }
 
-        return source.Format switch
+        RawImage image = source.Format switch
         {
             ImageFormat.Jpeg => Jpeg(source, codec, buffers),
             ImageFormat.Png when pixels > MaxFullPixels => LargePng.Read(source.Content, source.Name).Upright(Origin(source, codec)),
@@ -141,6 +140,19 @@ public static class ImageFile
             _ when pixels > MaxWholePixels => throw TooLarge(source, size, MaxWholePixels, $" from {source.Format.Title()} images"),
             _ => Whole(source, codec, size, buffers),
         };
+        if ((long)image.Height * image.Width == pixels)
+        {
+            return image;
+        }
+
+        (int height, int width) = UprightSize(source, codec);
+        return image with { StoredHeight = height, StoredWidth = width };
+    }
+
+    private static (int Height, int Width) UprightSize(Source source, SKCodec codec)
+    {
+        SKSizeI size = codec.Info.Size;
+        return Origin(source, codec) >= SKEncodedOrigin.LeftTop ? (size.Width, size.Height) : (size.Height, size.Width);
     }
 
     private static RawImage Jpeg(Source source, SKCodec codec, Buffers buffers)

@@ -80,7 +80,7 @@ internal sealed class ItemTransform
     public Placement Run(RawImage image, CounterRandom random, Scratch scratch, Span<float> output)
     {
         (int outH, int outW) = OutputSize(image.Height, image.Width);
-        Placement placement = Placement.Identity;
+        Placement placement = image.Placement;
         if (steps.ScaleJitter is { } jitter)
         {
             (int scaledH, int scaledW) = Jittered(image, jitter, ref random);

@@ -1,3 +1,5 @@
+using AdderNet.Data.Detection;
+
 namespace AdderNet.Data;
 
 /// <summary>An image of bytes: rows from the top, pixels from the left, channels interleaved (HWC).</summary>
@@ -7,6 +9,25 @@ namespace AdderNet.Data;
 /// <param name="Pixels">Height * Width * Channels bytes.</param>
 public readonly record struct RawImage(int Height, int Width, int Channels, ReadOnlyMemory<byte> Pixels)
 {
+    private readonly int storedHeight, storedWidth;
+
+    /// <summary>Rows of the image in its file: more than <see cref="Height"/> where it was so large that it was reduced while it was read.</summary>
+    public int StoredHeight
+    {
+        get => storedHeight > 0 ? storedHeight : Height;
+        init => storedHeight = value;
+    }
+
+    /// <summary>Columns of the image in its file.</summary>
+    public int StoredWidth
+    {
+        get => storedWidth > 0 ? storedWidth : Width;
+        init => storedWidth = value;
+    }
+
+    /// <summary>Where a point of the image in its file lies in these pixels.</summary>
+    internal Placement Placement => Placement.Identity.Scale((double)Width / StoredWidth, (double)Height / StoredHeight);
+
     /// <summary>The same image with 1 or 3 channels.</summary>
     /// <remarks>Grey is ITU-R 601 luma, 0.299 R + 0.587 G + 0.114 B in the 16-bit fixed point that Pillow uses, rounded.</remarks>
     /// <exception cref="ArgumentOutOfRangeException"><paramref name="channels"/> is neither 1 nor 3.</exception>

@@ -48,6 +48,9 @@ internal sealed record Experiment(
     Func<ReproduceOptions, IReadOnlyList<PlannedRun>> Plan,
     Action<Findings, Report> Write)
 {
+    /// <summary>The paper that it is of.</summary>
+    public string Paper { get; init; } = "“AdderNet: Do We Really Need Multiplications in Deep Learning?” (Chen et al., CVPR 2020)";
+
     /// <summary>What to say of the time it takes before it starts, where there is more to say than that.</summary>
     public Func<TimeEstimate, IReadOnlyList<PlannedRun>, IEnumerable<string>>? Preface { get; init; }
 }

@@ -13,7 +13,7 @@ internal sealed class ExperimentRunner(IExperimentDisplay display, Experiment ex
 {
     private readonly RunStore store = new(options.Out);
     private readonly TimeEstimate estimate = new(options.Threads);
-    private readonly Dictionary<(string Name, bool Train), Dataset> data = [];
+    private readonly ExperimentData data = new(display, options.DataDir);
     private CancellationToken cancel;
 
     /// <summary>Makes the experiment as far as it isn't there yet.</summary>
@@ -29,7 +29,8 @@ internal sealed class ExperimentRunner(IExperimentDisplay display, Experiment ex
         // Without data nothing is begun.
         foreach (string name in open.Select(r => r.Recipe.Dataset).Distinct())
         {
-            estimate.Count(name, Open(name, train: true, cancel).Count, Open(name, train: false, cancel).Count);
+            (int train, int test) = data.Count(name, cancel);
+            estimate.Count(name, train, test);
         }
 
         display.WriteLine($"{experiment.Title} ({experiment.PaperSource} of the paper)");
@@ -109,8 +110,7 @@ internal sealed class ExperimentRunner(IExperimentDisplay display, Experiment ex
         Recipe recipe = run.Plan.Recipe;
         RunOptions settings = new() { DataDir = options.DataDir, Threads = options.Threads };
         using RunFolder folder = RunFolder.HoldsRun(run.Folder) ? RunFolder.Open(run.Folder, settings) : RunFolder.Create(run.Folder, recipe, settings);
-        Dataset train = Open(recipe.Dataset, train: true, cancel), test = Open(recipe.Dataset, train: false, cancel);
-        using Trainer trainer = new(folder, train, test, run.Plan.ModuleFor(train.ClassNames.Count, train.Info.Channels));
+        using Trainer trainer = data.Trainer(folder, run.Plan, cancel);
         display.WriteLine();
         display.WriteLine(
             $"Run {index + 1} of {runs.Count}: {run.Plan.Label} ({run.Plan.Name}), {recipe.Epochs} epoch{(recipe.Epochs == 1 ? "" : "s")} of batches of {recipe.BatchSize}");
@@ -120,7 +120,7 @@ internal sealed class ExperimentRunner(IExperimentDisplay display, Experiment ex
         }
 
         display.WriteLine();
-        TrainingResult result = display.Train(trainer.Metrics, folder.History, recipe.Epochs, progress => trainer.Run(progress, cancel), Whole, cancel);
+        TrainingResult result = display.Train(trainer, folder.History, recipe.Epochs, Whole, cancel);
         return run with { History = result.History };
 
         (double Fraction, string Text) Whole(TrainingProgress p)
@@ -136,37 +136,16 @@ internal sealed class ExperimentRunner(IExperimentDisplay display, Experiment ex
         }
     }
 
-    private Dataset Open(string name, bool train, CancellationToken token)
-    {
-        if (!data.TryGetValue((name, train), out Dataset? opened))
-        {
-            opened = display.OpenData(name, train, options.DataDir, token);
-            data.Add((name, train), opened);
-        }
-
-        return opened;
-    }
-
     private string WriteReport(List<RunFinding> runs)
     {
-        Report report = new(experiment.Title, $"{char.ToUpperInvariant(experiment.PaperSource[0])}{experiment.PaperSource[1..]} of “AdderNet: Do We Really Need Multiplications in Deep Learning?” (Chen et al., CVPR 2020)");
+        string source = char.ToUpperInvariant(experiment.PaperSource[0]) + experiment.PaperSource[1..];
+        Report report = new(experiment.Title, $"{source} of {experiment.Paper}");
         // After Ctrl-C there is still this to do; another Ctrl-C ends the process.
         CancellationToken token = cancel.IsCancellationRequested ? CancellationToken.None : cancel;
-        experiment.Write(new Findings(options, runs, (name, train) => Open(name, train, token), token), report);
+        experiment.Write(new Findings(options, runs, data, token), report);
         if (runs.Count > 0)
         {
-            report.Title("Runs");
-            report.Table(
-                "runs",
-                ["run", "epochs", new("test accuracy, %", "F2"), new("best epoch's, %", "F2"), new("test loss", "F4"), new("training loss", "F4"), "time", new("images/s", "N0"), "from"],
-                runs.Select(r => (object?[])(r.History.Count == 0
-                    ? [r.Plan.Name, 0, r.Missing, null, null, null, null, null, null]
-                    :
-                    [
-                        r.Plan.Name, r.History.Count, r.Result is { } last ? 100 * last.TestTop1 : r.Missing, 100 * r.History.Max(e => e.TestTop1),
-                        r.History[^1].TestLoss, r.History[^1].TrainLoss, Duration.Words(Time(r)), r.History.Average(e => e.ImagesPerSecond),
-                        r.CopiedFrom is null ? "trained here" : $"copied from {r.CopiedFrom}",
-                    ])));
+            RunTable.Write(runs, report);
         }
 
         report.Footer(Facts(runs));
@@ -182,12 +161,10 @@ internal sealed class ExperimentRunner(IExperimentDisplay display, Experiment ex
             yield return ("seeds", string.Join(", ", runs.Select(r => r.Plan.Recipe.Seed).Distinct()));
             yield return ("data", string.Join(", ", runs.Select(r => Datasets.Find(r.Plan.Recipe.Dataset).Title).Distinct())
                 + (options.DataDir is { } folder ? $" in {folder}" : ""));
-            yield return ("training time", Duration.Words(Duration.Sum(runs, Time)));
+            yield return ("training time", Duration.Words(Duration.Sum(runs, r => r.Time)));
         }
 
         yield return ("machine", $"{Environment.ProcessorCount} processors ({RuntimeInformation.ProcessArchitecture}), {options.Threads} threads, {RuntimeInformation.OSDescription}");
         yield return ("software", $"{RuntimeInformation.FrameworkDescription}, libtorch {TorchSharp.torch.__version__}");
     }
-
-    private static TimeSpan Time(RunFinding run) => TimeSpan.FromSeconds(run.History.Sum(e => e.TrainSeconds + e.TestSeconds));
 }

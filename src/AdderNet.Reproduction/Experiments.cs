@@ -15,6 +15,7 @@ internal static class Experiments
         CifarExperiment.Create("cifar10"),
         CifarExperiment.Create("cifar100"),
         ImageNetExperiment.Create(),
+        DetectionExperiment.Create(),
         CostExperiment.Create(),
     ];
 }

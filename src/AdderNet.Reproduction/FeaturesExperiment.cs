@@ -68,12 +68,13 @@ internal static class FeaturesExperiment
                 "features",
                 "Features of the test images and the centres of the classes. The features are divided by their root mean square distance from the "
                 + "origin, which changes no angle and no order of distances, so that both panels have the same axes.",
-                Draw(drawn, findings.OpenData("mnist", false).ClassNames));
+                Draw(drawn, findings.Data.Images("mnist", train: false, findings.Cancel).ClassNames));
         }
 
         Embeddings Embed(TrainedModel model, bool train, int batches)
         {
-            using DataLoader loader = new(findings.OpenData("mnist", train), model.Preparation, BatchSize, shuffle: false, seed: 0);
+            Dataset images = findings.Data.Images("mnist", train, findings.Cancel);
+            using DataLoader loader = new(images, model.Preparation, BatchSize, shuffle: false, seed: 0);
             return EmbeddingNetwork.Embed(model.Model, loader, batches, findings.Cancel);
         }
     }

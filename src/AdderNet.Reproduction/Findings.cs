@@ -10,6 +10,9 @@ namespace AdderNet.Reproduction;
 /// <param name="CopiedFrom">The run it was copied from; null where it was trained here.</param>
 internal sealed record RunFinding(PlannedRun Plan, string Folder, IReadOnlyList<EpochMetrics> History, string? CopiedFrom = null)
 {
+    /// <summary>The last completed epoch; null before the first.</summary>
+    public EpochMetrics? Last => History.Count == 0 ? null : History[^1];
+
     /// <summary>Whether its last epoch is done.</summary>
     public bool Complete => History.Count >= Plan.Recipe.Epochs;
 
@@ -18,6 +21,9 @@ internal sealed record RunFinding(PlannedRun Plan, string Folder, IReadOnlyList<
 
     /// <summary>What tables say in place of a result that isn't there yet.</summary>
     public Absent Missing => History.Count == 0 ? Absent.NotRunYet : new Absent($"epoch {History.Count} of {Plan.Recipe.Epochs}");
+
+    /// <summary>Time its epochs took.</summary>
+    public TimeSpan Time => TimeSpan.FromSeconds(History.Sum(e => e.TrainSeconds + e.TestSeconds));
 
     /// <summary>The model of its last epoch, of which there must be one, in evaluation mode.</summary>
     public TrainedModel LoadModel()
@@ -30,7 +36,7 @@ internal sealed record RunFinding(PlannedRun Plan, string Folder, IReadOnlyList<
 /// <summary>What an experiment's report is written from.</summary>
 /// <param name="Options">How the experiment was asked for.</param>
 /// <param name="Runs">The plan's runs, in its order.</param>
-/// <param name="OpenData">Opens the training (true) or test images of a data set.</param>
+/// <param name="Data">The data sets.</param>
 /// <param name="Cancel">Cancelled by Ctrl-C.</param>
 internal sealed record Findings(
-    ReproduceOptions Options, IReadOnlyList<RunFinding> Runs, Func<string, bool, Dataset> OpenData, CancellationToken Cancel);
+    ReproduceOptions Options, IReadOnlyList<RunFinding> Runs, ExperimentData Data, CancellationToken Cancel);

@@ -3,7 +3,7 @@ using ScottPlot;
 
 namespace AdderNet.Reproduction;
 
-/// <summary>How runs learned: test accuracy and training loss by epoch, side by side.</summary>
+/// <summary>How runs learned: the metric that decides and the training loss by epoch, side by side.</summary>
 internal static class LearningCurves
 {
     /// <summary>Draws the runs that have at least one epoch; nothing where none has.</summary>
@@ -21,7 +21,11 @@ internal static class LearningCurves
             return;
         }
 
-        Plot accuracy = Panel("Test accuracy", "accuracy, %", e => 100 * e.TestTop1), loss = Panel("Training loss", "cross-entropy", e => e.TrainLoss);
+        Recipe recipe = begun[0].Plan.Recipe;
+        Metric deciding = recipe.Metrics.Single(m => m.Best is not null);
+        string measured = begun[0].History[0].Validation is null ? "Test" : "Validation";
+        Plot accuracy = Panel($"{measured} {deciding.Title}", $"{deciding.Title}, %", e => 100 * e.Measured[deciding.Name]);
+        Plot loss = Panel("Training loss", recipe.Detection is not null ? "FCOS's loss" : "cross-entropy", e => e.Train["loss"]);
         report.Figure(name, caption, new Figure([accuracy, loss], 2, 1100, 480, [.. begun.DistinctBy(r => r.Plan.Label).Select(r =>
             new Key(r.Plan.Label, style(r).Color, style(r).Dashed ? KeyMark.Dashes : KeyMark.Line))]));
 

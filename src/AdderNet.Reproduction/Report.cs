@@ -78,6 +78,17 @@ internal sealed class Report(string title, string subtitle)
             + $"<figcaption>{Encode(caption)}</figcaption></figure>");
     }
 
+    /// <summary>A picture that is no drawing.</summary>
+    /// <param name="name">Its file's name without .png.</param>
+    /// <param name="caption">What it shows.</param>
+    /// <param name="png">The content of a PNG file.</param>
+    public void Picture(string name, string caption, byte[] png)
+    {
+        files.Add(($"{name}.png", png));
+        Add($"<figure><div class=\"wide\"><img src=\"data:image/png;base64,{Convert.ToBase64String(png)}\" alt=\"{Encode(caption)}\"></div>"
+            + $"<figcaption>{Encode(caption)}</figcaption></figure>");
+    }
+
     /// <summary>Facts at the end, in small print.</summary>
     public void Footer(IEnumerable<(string Name, string Value)> facts)
     {

@@ -11,6 +11,9 @@ internal sealed class TimeEstimate(int threads)
     /// <summary>ImageNet's images, which an image folder is taken for until it is opened.</summary>
     public const int ImageNetTrain = 1_281_167, ImageNetTest = 50_000;
 
+    /// <summary>Pascal VOC's images, those of 2007 and 2012 for training, which a folder of boxes is taken for until it is opened.</summary>
+    public const int VocTrain = 16_551, VocTest = 4_952;
+
     private readonly Dictionary<object, ImageCost> costs = [];
     private readonly Dictionary<object, EpochMetrics> seen = [];
     private readonly Dictionary<string, (int Train, int Test)> counts = [];
@@ -44,7 +47,7 @@ internal sealed class TimeEstimate(int threads)
     /// <summary>The time of one epoch of a run that was measured or observed.</summary>
     public TimeSpan Epoch(PlannedRun run) => seen.TryGetValue(Key(run), out EpochMetrics? epoch)
         ? TimeSpan.FromSeconds(epoch.TrainSeconds + epoch.TestSeconds)
-        : TimeSpan.FromSeconds(Counts(run).Train * Cost(run).Train + Counts(run).Test * Cost(run).Test);
+        : Cost(run).Epoch(run.Recipe, Counts(run).Train, Counts(run).Test);
 
     /// <summary>The time of the epochs of a run that are still to do.</summary>
     public TimeSpan Left(PlannedRun run, int epochsDone) => Epoch(run) * Math.Max(0, run.Recipe.Epochs - epochsDone);
@@ -57,14 +60,20 @@ internal sealed class TimeEstimate(int threads)
         }
 
         DatasetInfo info = Datasets.Find(run.Recipe.Dataset);
-        return info.TrainCount > 0 ? (info.TrainCount, info.TestCount) : (ImageNetTrain, ImageNetTest);
+        return info.TrainCount > 0 ? (info.TrainCount, info.TestCount)
+            : info.HasBoxes ? (VocTrain, VocTest)
+            : (ImageNetTrain, ImageNetTest);
     }
 
-    // What decides the cost of an image: not the data set, whose number of classes hardly matters, but the size of its images.
+    // What decides the cost of an image: not the data set, whose number of classes hardly matters, but the size of its images. Of a
+    // detector's parts the head alone is large enough to matter, beside the backbone.
     private static object CostKey(PlannedRun run)
     {
         DatasetInfo info = Datasets.Find(run.Recipe.Dataset);
-        return (run.Recipe.Model, run.Recipe.Layers, run.Recipe.WeightGradient, info.Channels, info.Height, run.Model is null ? "" : run.Label);
+        Recipe recipe = run.Recipe;
+        return (
+            recipe.Model, recipe.Layers, recipe.WeightGradient, info.Channels, info.Height, recipe.Detection?.HeadLayers,
+            run.Model is null ? "" : run.Label);
     }
 
     private static object Key(PlannedRun run) => (CostKey(run), run.Recipe.Dataset);

@@ -37,7 +37,7 @@ internal static class VarianceExperiment
     {
         findings.Cancel.ThrowIfCancellationRequested();
         ModelInfo info = AdderNetModels.Find(model);
-        Dataset images = findings.OpenData(data, true);
+        Dataset images = findings.Data.Images(data, train: true, findings.Cancel);
         Recipe recipe = Recipe.For(model, data);
         double eta = recipe.GradientTransforms.OfType<AdaptiveScaling>().Single().Eta;
         report.Title($"{info.Title}, {recipe.BatchSize} images of {images.Info.Title}");

@@ -158,6 +158,11 @@ public sealed record Recipe : IJsonOnDeserialized
         TestAugmentation = TestAugmentation ?? Augmentation.For(Dataset, train: false),
     };
 
+    /// <summary>What is measured in a training by this recipe: its task follows from its data set.</summary>
+    /// <exception cref="DataException">There is no such data set.</exception>
+    [JsonIgnore]
+    public IReadOnlyList<Metric> Metrics => Datasets.Find(Dataset).HasBoxes ? DetectionMetrics.All : ClassificationMetrics.All;
+
     /// <summary>The augmentations of a recipe that has them written out.</summary>
     internal static (Augmentation Train, Augmentation Test) WrittenAugmentations(Recipe recipe) =>
         recipe is { TrainAugmentation: { } train, TestAugmentation: { } test } ? (train, test) : throw new ArgumentException(

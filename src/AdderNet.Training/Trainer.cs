@@ -1,6 +1,8 @@
 using System.Runtime.InteropServices;
 using AdderNet.Checkpoints;
 using AdderNet.Data;
+using AdderNet.Data.Detection;
+using AdderNet.Training.Detection;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -56,6 +58,18 @@ public sealed class Trainer : IDisposable
     {
     }
 
+    /// <summary>Makes a trainer that finds objects, and chooses the best epoch by the validation images where there are any.</summary>
+    /// <param name="folder">The run; it stays open and its own.</param>
+    /// <param name="data">Images with boxes to learn from and to measure with. Test images beside validation images are left alone.</param>
+    /// <exception cref="TrainingException">The checkpoint is damaged or of another model, or the recipe's is no detector.</exception>
+    /// <exception cref="DataException">The recipe's augmentation does not fit the images.</exception>
+    public Trainer(RunFolder folder, DetectionSplits data)
+        : this(folder, recipe => new DetectionTask(
+            recipe, (data ?? throw new ArgumentNullException(nameof(data))).Train, data.Measured, data.Validation is not null,
+            loadBackbone: folder.History.Count == 0))
+    {
+    }
+
     /// <summary>
     /// Makes a trainer for any task, in the state of the folder's last checkpoint. A new folder goes away again where it can't be made.
     /// </summary>
@@ -99,6 +113,9 @@ public sealed class Trainer : IDisposable
 
     /// <summary>What is measured, in the order in which it is shown.</summary>
     public IReadOnlyList<Metric> Metrics => task.Metrics;
+
+    /// <summary>Whether the images measured after each epoch are a validation split; else they are the test images.</summary>
+    public bool MeasuresValidation => task.MeasuresValidation;
 
     /// <summary>What a user should know before the run goes on, in sentences: why it can't give the same bits as without a break.</summary>
     public IReadOnlyList<string> Notices => folder.Differences;

@@ -21,6 +21,7 @@ public class DetectionTests
             "--threads", "1", "--out", run).Succeeds();
         Assert.Contains(
             "AdderNet FCOS-ResNet-20 on Pascal VOC: 24 training, 3 validation and 3 test images", trained, StringComparison.Ordinal);
+        Assert.Matches(@"1 epoch will take about [\d.]+ (s|min) .*on this machine[\s\S]*epoch .*loss", trained);
         Assert.Matches("Validation mAP50-95 .* %", trained);
         Assert.Matches("Test mAP50-95 .* %, of the epoch that is best by validation, over 3 images", trained);
 

@@ -22,7 +22,7 @@ public class CifarTests
         ReproduceOptions options = Options(2) with { Out = folder.Path };
         RunFinding[] runs = [.. Cifar10.Plan(options).Select((plan, i) => new RunFinding(plan, "", History(2 - Math.Min(i, 2), 0.5 + i / 10.0)))];
         Report report = new("title", "subtitle");
-        Cifar10.Write(new Findings(options, runs, (_, _) => throw new InvalidOperationException("No data is needed."), default), report);
+        Cifar10.Write(new Findings(options, runs, new ExperimentData(null!, null), default), report);
         string html = File.ReadAllText(report.Save(folder.Path));
 
         string[] rows = File.ReadAllLines(folder["accuracy.csv"]);

@@ -29,7 +29,8 @@ internal sealed class ReproduceCommand
             "reproduce --list # what there is, and how long it takes here",
             "reproduce mnist --epochs 5 # a short version of the paper's 50 epochs",
             "reproduce mnist --seeds 5 # with mean and spread over five seeds",
-            "reproduce cifar10 --epochs 30 --data-dir ~/cifar10 # a shorter cosine, the same for every version")
+            "reproduce cifar10 --epochs 30 --data-dir ~/cifar10 # a shorter cosine, the same for every version",
+            "reproduce detection --epochs 5 # detectors on digits; with --data-dir on your own images as Pascal VOC")
         {
             reproduce.name, reproduce.list, reproduce.epochs, reproduce.seeds, reproduce.dataDir, reproduce.threads, reproduce.output,
         };

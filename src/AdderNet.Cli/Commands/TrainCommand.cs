@@ -155,6 +155,11 @@ internal sealed class TrainCommand
             }
 
             host.Out.WriteLine($"Saving in {folder.Path}");
+            if (ExpectedTime(folder, data, cancel) is { } expected)
+            {
+                host.Out.WriteLine(expected);
+            }
+
             host.Out.WriteLine();
         }
 
@@ -165,6 +170,31 @@ internal sealed class TrainCommand
         // Test images beside validation images have had no part in the run so far: they tell what its best epoch is worth.
         EvaluationResult? test = result.Interrupted || data.Validation is null || data.Test is null ? null : data.MeasureTest(folder.Path, cancel);
         return ReportResult(chosen, result, DateTime.UtcNow - start, asJson, test);
+    }
+
+    /// <summary>Measures how long the training will take, and says so; null where that is not done, or was interrupted.</summary>
+    private string? ExpectedTime(RunFolder folder, TrainingData data, CancellationToken cancel)
+    {
+        try
+        {
+            if (data.Cost is not { } measure)
+            {
+                return null;
+            }
+
+            host.Error.WriteLine("Measuring how fast this machine trains the network...");
+            ImageCost cost = measure(folder.Options.Threads, cancel);
+            int epochs = folder.Recipe.Epochs - folder.History.Count;
+            TimeSpan left = epochs * cost.Epoch(folder.Recipe, data.Train, data.Validation ?? data.Test!.Value);
+            return FormattableString.Invariant(
+                $"{epochs} epoch{(epochs == 1 ? "" : "s")} will take about {Duration.Words(left)} on this machine: ")
+                + FormattableString.Invariant($"it learns from {1 / cost.Train:0.#} images/s by a short measurement");
+        }
+        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        {
+            // The training, which has not begun, tells how to continue.
+            return null;
+        }
     }
 
     private static string Counts(TrainingData data) => FormattableString.Invariant(
@@ -180,7 +210,7 @@ internal sealed class TrainCommand
         }
         else
         {
-            Tell(TrainingData.Metrics(chosen), result, time, test);
+            Tell(chosen.Metrics, result, time, test);
         }
 
         return result.Interrupted ? ExitCode.Interrupted : ExitCode.Success;

@@ -40,7 +40,8 @@ internal sealed class DetectionPredict
             Directory.CreateDirectory(folder);
             // The surest lie above the others.
             byte[] png = BoxPicture.Png(read, found.Reverse().Select(f => new DrawnBox(
-                f.Box, FormattableString.Invariant($"{model.ClassNames[f.Class]} {f.Score:F2}"), DetectionReport.Color(f.Class))));
+                read.Placement.Apply(f.Box), FormattableString.Invariant($"{model.ClassNames[f.Class]} {f.Score:F2}"),
+                DetectionReport.Color(f.Class))));
             AtomicFile.Write(picture, stream => stream.Write(png));
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException or CheckpointException)
@@ -50,7 +51,7 @@ internal sealed class DetectionPredict
 
         IEnumerable<Object> objects =
             found.Select(f => new Object(model.ClassNames[f.Class], f.Class, f.Score, [f.Box.X0, f.Box.Y0, f.Box.X1, f.Box.Y1]));
-        return new Prediction(path, read.Width, read.Height, [.. objects], picture);
+        return new Prediction(path, read.StoredWidth, read.StoredHeight, [.. objects], picture);
     }
 
     /// <summary>A line an object.</summary>

@@ -56,6 +56,9 @@ public sealed class DetectionDataset : IImageSource
         return new DetectionDataset(Info with { ClassNames = classNames }, renumbered, read);
     }
 
+    /// <summary>The first images, as many as there are of a number.</summary>
+    internal DetectionDataset Take(int count) => new(Info, [.. Images.Take(count)], read);
+
     int IImageSource.Label(int index) => 0;
 
     RawImage IImageSource.Read(int index, ImageFile.Buffers buffers) => Read(index, buffers);
@@ -64,8 +67,8 @@ public sealed class DetectionDataset : IImageSource
     {
         RawImage image = read(index, buffers);
         LabelledImage labels = Images[index];
-        return (image.Width, image.Height) == (labels.Width, labels.Height) ? image : throw new DataException(
-            $"{labels.Name} has {image.Width}x{image.Height} pixels, but its labels are of an image of {labels.Width}x{labels.Height}; "
+        return (image.StoredWidth, image.StoredHeight) == (labels.Width, labels.Height) ? image : throw new DataException(
+            $"{labels.Name} has {image.StoredWidth}x{image.StoredHeight} pixels, but its labels are of an image of {labels.Width}x{labels.Height}; "
             + "use the image that was labelled (not turned, not scaled).");
     }
 }

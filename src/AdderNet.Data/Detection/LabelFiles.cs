@@ -108,6 +108,13 @@ internal static class LabelFiles
         DatasetInfo named = info with { ClassNames = classNames, Channels = 3, Height = 0, Width = 0 };
         DetectionDataset?[] sets = [.. splits.Select(s => s is null ? null : ToDataset(named, s, found, classes, problems))];
         problems.Settle(skip, notices);
+        if (sets[0] is { Count: > 0 and var count } learned && learned.Images.All(i => i.Objects.Count == 0))
+        {
+            throw new DataException(
+                $"{root} has no object in its {count:N0} training image(s), so that there is nothing to learn; "
+                + "add labels, or correct the list of images.");
+        }
+
         return sets[0] is { Count: > 0 } train && (sets[1] ?? sets[2]) is { Count: > 0 }
             ? new DetectionSplits(train, sets[1], sets[2], notices)
             : throw new DataException(

@@ -19,7 +19,7 @@ public sealed class Detector(nn.Module<Tensor, Tensor> model, IReadOnlyList<Dete
     /// <param name="image">The image, with as many channels as the model takes.</param>
     /// <param name="preparation">How it becomes the model's input.</param>
     /// <param name="leastScore">Objects that are less sure are none.</param>
-    /// <returns>The objects in pixels of the image, surest first.</returns>
+    /// <returns>The objects in pixels of the stored image, surest first.</returns>
     /// <exception cref="DataException">The image cannot be prepared.</exception>
     public IReadOnlyList<FoundBox> Find(RawImage image, Augmentation preparation, float leastScore = FcosDecoder.LeastScore)
     {
@@ -27,7 +27,7 @@ public sealed class Detector(nn.Module<Tensor, Tensor> model, IReadOnlyList<Dete
         (float[] pixels, int height, int width, Placement placement) = preparation.Place(image);
         using var scope = NewDisposeScope();
         Tensor input = tensor(pixels, [1, height, width, image.Channels]).permute(0, 3, 1, 2);
-        return Stored(Rows(input)[0], placement, image.Width, image.Height, leastScore);
+        return Stored(Rows(input)[0], placement, image.StoredWidth, image.StoredHeight, leastScore);
     }
 
     /// <summary>The objects of each prepared image, in pixels of the stored ones.</summary>

@@ -74,6 +74,64 @@ public class LabelFileTests
         Assert.Contains("1 label(s)", Assert.Single(rest.Notices), StringComparison.Ordinal);
     }
 
+    [Theory]
+    [InlineData(SkiaSharp.SKEncodedImageFormat.Jpeg)]
+    [InlineData(SkiaSharp.SKEncodedImageFormat.Png)]
+    public void Boxes_of_an_image_that_is_reduced_while_it_is_read_are_in_the_labels_pixels(SkiaSharp.SKEncodedImageFormat format)
+    {
+        const int width = 5200, height = 3000, side = 128;
+        using TempFolder folder = new();
+        string voc = Voc(folder), image = Path.Combine(voc, "JPEGImages", "val_000001.png");
+        Box box = new(2599, 299, 3900, 2100);
+        using (SkiaSharp.SKBitmap large = new(width, height, SkiaSharp.SKColorType.Gray8, SkiaSharp.SKAlphaType.Opaque))
+        {
+            using SkiaSharp.SKCanvas canvas = new(large);
+            using SkiaSharp.SKPaint white = new() { Color = SkiaSharp.SKColors.White };
+            canvas.DrawRect(new SkiaSharp.SKRect(box.X0, box.Y0, box.X1, box.Y1), white);
+            using SkiaSharp.SKData encoded = large.Encode(format, 90);
+            File.WriteAllBytes(image, encoded.ToArray());
+        }
+
+        File.WriteAllText(
+            Path.Combine(voc, "Annotations", "val_000001.xml"),
+            $"<annotation><size><width>{width}</width><height>{height}</height></size><object><name>7</name>"
+            + "<bndbox><xmin>2600</xmin><ymin>300</ymin><xmax>3900</xmax><ymax>2100</ymax></bndbox></object></annotation>");
+        DetectionDataset data = Datasets.OpenDetection("voc", voc).Validation!;
+        Assert.Equal((width, height, box), (data.Images[0].Width, data.Images[0].Height, data.Images[0].Objects[0].Box));
+        RawImage read = data.Read(0);
+        Assert.True(read.Width < width);
+        Assert.Equal((width, height), (read.StoredWidth, read.StoredHeight));
+        // Prepared, the box is where the white is.
+        using DetectionLoader loader = new(data, new() { ScaleJitter = new(side) }, 1, shuffle: false, seed: 0, threads: 0);
+        using DetectionBatch batch = loader.Epoch(1).First();
+        Box seen = batch.Objects[0][0].Box;
+        Assert.Equal(box.Width * side / width, seen.Width, 0.1f);
+        float[] pixels = batch.Images.Images.ToArray();
+        float inside = pixels.Chunk(3).Where((_, i) => IsIn(i % side, seen.X0, seen.X1) && IsIn(i / side, seen.Y0, seen.Y1)).Average(p => p[0]);
+        Assert.True(inside > 0.95f, $"{inside}");
+        Assert.Equal(box.Area * side * side / width / width, pixels.Sum() / 3, 30f);
+        // Back from there, it is in the labels' pixels.
+        Assert.Equal(box.X0, batch.Placements[0].Invert(seen).X0, 0.01f);
+
+        static bool IsIn(int pixel, float from, float to) => pixel + .5f > from && pixel + .5f < to;
+    }
+
+    [Fact]
+    public void Training_images_without_any_object_are_refused()
+    {
+        using TempFolder folder = new();
+        string voc = Voc(folder);
+        foreach (string label in Directory.GetFiles(Path.Combine(voc, "Annotations"), "train_*.xml"))
+        {
+            File.WriteAllText(label, Annotation(""));
+        }
+
+        File.WriteAllText(Path.Combine(voc, "Annotations", "val_000001.xml"), Annotation(""));
+        File.WriteAllText(Path.Combine(voc, "Annotations", "val_000002.xml"), Annotation(""));
+        File.WriteAllText(Path.Combine(voc, "Annotations", "test_000001.xml"), Annotation(""));
+        Refused.Says(() => Datasets.OpenDetection("voc", voc), voc, "40 training image(s)", "nothing to learn");
+    }
+
     [Fact]
     public void An_image_whose_header_is_damaged_is_told_and_can_be_left_out()
     {
