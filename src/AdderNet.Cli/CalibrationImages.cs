@@ -1,4 +1,5 @@
 using AdderNet.Data;
+using AdderNet.Graph;
 
 namespace AdderNet.Cli;
 
@@ -17,12 +18,21 @@ internal sealed record CalibrationImages(float[] Values, long[] Labels, int Heig
     {
         const int together = 64;
         using DataLoader loader = new(train, preparation, Math.Min(wanted ?? together, together), shuffle: true, seed: 1);
-        int length = loader.Channels * loader.Height * loader.Width;
-        int count = Math.Min(wanted ?? Math.Clamp((1 << 22) / (loader.Height * loader.Width), 16, 256), train.Count);
+        return Take(loader.Epoch(0), new(loader.Channels, loader.Height, loader.Width), train.Count, wanted);
+    }
+
+    /// <summary>Takes the first of an epoch.</summary>
+    /// <param name="epoch">The images, which are disposed; no more are asked for than are needed.</param>
+    /// <param name="shape">The size of one.</param>
+    /// <param name="most">How many there are.</param>
+    /// <param name="wanted">How many are taken; null for 256, fewer of large ones.</param>
+    public static CalibrationImages Take(IEnumerable<Batch> epoch, FeatureShape shape, int most, int? wanted)
+    {
+        int length = shape.Count, count = Math.Min(wanted ?? Math.Clamp((1 << 22) / shape.Pixels, 16, 256), most);
         float[] images = new float[checked(count * length)];
         long[] labels = new long[count];
         int taken = 0;
-        foreach (Batch batch in loader.Epoch(0))
+        foreach (Batch batch in epoch)
         {
             using (batch)
             {
@@ -42,6 +52,6 @@ internal sealed record CalibrationImages(float[] Values, long[] Labels, int Heig
             }
         }
 
-        return new CalibrationImages(images, labels, loader.Height, loader.Width);
+        return new CalibrationImages(images, labels, shape.Height, shape.Width);
     }
 }

@@ -22,7 +22,7 @@ internal static class GraphModels
     {
         Augmentation preparation = model.Preparation;
         DatasetInfo data = Datasets.Find(model.Dataset);
-        bool stored = data.Height > 0;
+        bool stored = data.Height > 0 && !model.FindsBoxes;
         FeatureShape input = new(model.Channels, height, width);
         if (model.Model is EngineModel { Graph: { } own })
         {
@@ -35,12 +35,16 @@ internal static class GraphModels
             model.Name, data.Name, model.ClassNames.Count > 0 ? model.ClassNames : classNames,
             new InputPreparation(
                 preparation.Mean, preparation.Std, stored ? data.Height : null, stored ? data.Width : null,
-                preparation.Resize, preparation.Pad, preparation.CenterCrop)));
+                preparation.Resize, preparation.Pad, preparation.CenterCrop, preparation.ScaleJitter?.Size),
+            model.FindsBoxes ? new BoxDecoding(height, width, [.. model.Levels.Select(level => level.Stride)]) : null));
     }
 
     /// <summary>Whether a path is a file that holds a network's graph: one of ours, or ONNX.</summary>
     public static bool IsGraph(string path) => IsOnnx(path)
-        || (HasExtension(path, ".safetensors") && File.Exists(path) && GraphFile.IsIn(Safetensors.Read(path).Metadata));
+        || (IsNamedAsGraph(path) && File.Exists(path) && GraphFile.IsIn(Safetensors.Read(path).Metadata));
+
+    /// <summary>Whether a file of that name is looked into for a graph of ours.</summary>
+    public static bool IsNamedAsGraph(string path) => HasExtension(path, ".safetensors");
 
     /// <summary>The network of such a file.</summary>
     public static NetworkGraph Read(string path) => IsOnnx(path) ? OnnxFile.Load(path) : GraphFile.Load(path);
@@ -62,13 +66,25 @@ internal static class GraphModels
         string data = Datasets.Find(dataset ?? metadata.Dataset
             ?? throw CliException.Usage($"{path} does not say what it was trained on; say it with --data, for example --data cifar10.")).Name;
         Augmentation preparation = metadata.Preparation is { } p
-            ? new Augmentation { Mean = p.Mean, Std = p.Std, Resize = p.Resize, Pad = p.Pad, CenterCrop = p.CenterCrop }
+            ? new Augmentation
+            {
+                Mean = p.Mean,
+                Std = p.Std,
+                Resize = p.Resize,
+                Pad = p.Pad,
+                CenterCrop = p.CenterCrop,
+                ScaleJitter = p.Fit is { } side ? new ScaleJitter(side) : null,
+            }
             : Augmentation.For(data, train: false);
 #pragma warning disable CA2000 // The model owns the engine, and the caller the model.
         Engine engine = new(graph, torch.get_num_threads());
-        return new LoadedModel(
+        LoadedModel model = new(
             new EngineModel(engine), metadata.Model ?? Path.GetFileNameWithoutExtension(path), Kind(graph), data, preparation, metadata.ClassNames ?? [],
             engine.InputShape.Channels, path);
+        // On which map an object of which size is to be found matters in training alone.
+        return metadata.Boxes is { } boxes
+            ? model with { Levels = [.. boxes.Strides.Select(stride => new DetectionLevel(stride, 0, double.PositiveInfinity))] }
+            : model;
 #pragma warning restore CA2000
     }
 

@@ -62,20 +62,35 @@ internal sealed record LoadedModel(
     /// <summary>How people call it.</summary>
     public string Title => Known is null ? Name : Names.Network(Layers, Name);
 
+    /// <summary>The maps on which it finds objects; none for a model that tells images apart.</summary>
+    public IReadOnlyList<DetectionLevel> Levels { get => field ?? Known?.Levels ?? []; init; }
+
     /// <summary>Whether it finds objects rather than tells images apart.</summary>
-    public bool FindsBoxes => Known is { FindsBoxes: true };
+    public bool FindsBoxes => Levels.Count > 0;
 
     /// <summary>The model of the zoo that it is; null for another.</summary>
     private ModelInfo? Known => Names.Models.FirstOrDefault(m => string.Equals(m.Name, Name, StringComparison.OrdinalIgnoreCase));
 
     /// <summary>Refuses a detector, for what only models that tell images apart can do yet.</summary>
-    /// <param name="done">What would be done to it, such as "quantized".</param>
+    /// <param name="done">What would be done to it, such as "pruned".</param>
     /// <exception cref="CliException">It is a detector.</exception>
     public void RefuseDetector(string done)
     {
         if (FindsBoxes)
         {
             throw new CliException($"{Source} is a detector; it can't be {done} yet.");
+        }
+    }
+
+    /// <summary>Refuses images with boxes for a model that tells images apart, and images without for a detector.</summary>
+    /// <exception cref="CliException">The data are for the other task.</exception>
+    public void RefuseOtherTask(DatasetInfo data)
+    {
+        if (FindsBoxes != data.HasBoxes)
+        {
+            throw CliException.Usage(FindsBoxes
+                ? $"{Source} finds objects, and {data.Title} has no boxes; name other data."
+                : $"{Source} tells images apart, and {data.Title} has images with boxes; name other data.");
         }
     }
 

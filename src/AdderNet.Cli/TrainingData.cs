@@ -43,10 +43,7 @@ internal sealed record TrainingData(
         {
             using TrainedModel best = TrainedModel.Load(run);
             using DetectionLoader loader = new(data.Test!.WithClasses(best.ClassNames), best.Preparation, recipe.BatchSize, shuffle: false, seed: 0);
-            DetectionEvaluationResult result = DetectionEvaluation.Run(best.Model, DetectionModels.Find(recipe.Model).Levels, loader, null, cancel);
-            return new EvaluationResult(
-                new MetricValues((DetectionMetrics.Map50Name, result.Scores.All.Map50 ?? 0), (DetectionMetrics.MapName, result.Scores.All.Map ?? 0)),
-                data.Test!.Count, result.Seconds);
+            return DetectionEvaluation.Run(best.Model, DetectionModels.Find(recipe.Model).Levels, loader, null, cancel).ToResult();
         })
     {
         Cost = data.Train.Info.Height > 0 ? null : (threads, cancel) => ImageCost.Measure(recipe, data, threads, cancel),

@@ -28,10 +28,11 @@ internal sealed record ShippedNetwork(NetworkGraph Graph, GraphNode First, Graph
     public PictureFrame Frame() => PictureFrame.Of(Preparation, First.Shape);
 
     /// <summary>Reads a graph's two ends.</summary>
-    /// <exception cref="GraphException">There are several inputs or outputs, or it computes in codes and in values.</exception>
+    /// <exception cref="GraphException">It is a detector, there are several inputs or outputs, or it computes in codes and in values.</exception>
     public static ShippedNetwork Of(NetworkGraph graph)
     {
         ArgumentNullException.ThrowIfNull(graph);
+        RefuseDetector(graph);
         if (graph is not { Inputs: [InputNode input], Outputs: [GraphOutput output] })
         {
             throw new GraphException(
@@ -60,6 +61,16 @@ internal sealed record ShippedNetwork(NetworkGraph Graph, GraphNode First, Graph
         return graph.Nodes.Where(node => node.Inputs.Contains(input.Name)).ToList() is [QuantizeNode first]
             ? new ShippedNetwork(graph, first, last)
             : throw new GraphException($"The input '{input.Name}' is not read by one quantization alone.");
+    }
+
+    /// <summary>Refuses a detector, whose output nothing in the exports but ONNX makes boxes of.</summary>
+    /// <exception cref="GraphException">It is one.</exception>
+    public static void RefuseDetector(NetworkGraph graph)
+    {
+        if (graph.Metadata.Boxes is not null)
+        {
+            throw new GraphException("The network is a detector, and only ONNX files and files of graphs have boxes; export it as one of these.");
+        }
     }
 
     /// <summary>The name of a class.</summary>

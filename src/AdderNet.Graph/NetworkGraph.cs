@@ -20,7 +20,7 @@ public sealed class NetworkGraph
     /// <param name="outputs">What the network gives, at least one value.</param>
     /// <param name="metadata">What it was made for.</param>
     /// <exception cref="GraphException">A name is used twice or not defined before it is read, shapes or weights do not fit, or there is no
-    /// input or no output.</exception>
+    /// input or no output, or a detector's output is none.</exception>
     public NetworkGraph(IEnumerable<GraphNode> nodes, IEnumerable<GraphOutput> outputs, NetworkMetadata? metadata = null)
     {
         ArgumentNullException.ThrowIfNull(nodes);
@@ -55,6 +55,8 @@ public sealed class NetworkGraph
         {
             throw new GraphException("Two outputs have the same name.");
         }
+
+        Metadata.Boxes?.Check(Metadata.ClassNames?.Count ?? 0, [.. Outputs.Select(output => byName[output.Node].Shape)]);
     }
 
     /// <summary>All nodes, each after those it reads.</summary>

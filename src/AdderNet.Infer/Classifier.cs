@@ -15,6 +15,11 @@ internal sealed class Classifier : IDisposable
     private Classifier(Engine engine, string name)
     {
         (this.engine, this.name) = (engine, name);
+        if (engine.Graph.Metadata.Boxes is not null)
+        {
+            throw new InferenceException($"{name} is a detector, and this program tells images apart; use 'addernet predict'.");
+        }
+
         preparation = engine.Graph.Metadata.Preparation
             ?? throw new InferenceException($"{name} does not say how an image becomes its input; write it again with 'addernet'.");
         if (engine.InputShape.Channels is not (1 or 3))

@@ -21,6 +21,7 @@ internal sealed class Plan
         (InputShape, OutputLength) = (input.Shape, fused.Outputs.Sum(o => fused[o.Node].Shape.Count));
         Dictionary<string, Value> values = [];
         List<Step> steps = [];
+        PackedWeights packed = new();
         foreach (GraphNode node in fused.Nodes)
         {
             Value[] inputs = [.. node.Inputs.Select(name => values[name])];
@@ -35,7 +36,7 @@ internal sealed class Plan
             values[node.Name] = value;
             if (node is not InputNode)
             {
-                steps.Add(Step.Of(node, inputs, value));
+                steps.Add(Step.Of(node, inputs, value, packed));
             }
         }
 
@@ -103,7 +104,7 @@ internal sealed class Plan
         {
             QuantizedAdderNode layer when layer.Inputs[0] == node.Name => Math.Max(layer.Window.PaddingH, layer.Window.PaddingW),
             // So that it can go through memory as it lies.
-            RequantizeNode => Border(graph, reader),
+            RequantizeNode or QuantizedAddNode => Border(graph, reader),
             _ => 0,
         }).DefaultIfEmpty().Max();
 

@@ -69,19 +69,56 @@ public class DetectionTests
             before.Add(name, File.ReadAllBytes(name));
         }
 
-        // What can't be done yet is said before anything else is asked for.
-        Directory.CreateDirectory(folder["there"]);
-        string[] commands = ["export --to onnx", "export --to c", "export --to web", "export --to native", "quantize", "bench"];
-        foreach (string command in commands)
+        FilesOfADetectorAreUsedAsItsRun(folder, run, data, image, objects);
+    }
+
+    /// <summary>What is exported and quantized finds what the run finds.</summary>
+    private static void FilesOfADetectorAreUsedAsItsRun(TempFolder folder, string run, string data, string image, JsonElement[] objects)
+    {
+        string onnx = folder["run.onnx"], graph = folder["run.safetensors"], eight = folder["eight.safetensors"];
+        Assert.Contains(
+            "it gives boxes, scores and labels", Addernet.Run("export", run, "--to", "onnx", onnx).Succeeds(), StringComparison.Ordinal);
+        Addernet.Run("export", run, "--to", "graph", graph).Succeeds();
+        Assert.Contains("ends in .safetensors", Addernet.Run("export", run, "--to", "graph", folder["run.net"]).FailsWith(ExitCode.Failure));
+        foreach (string file in (string[])[onnx, graph])
         {
-            string[] words = command.Split(' ');
-            string[] arguments = [words[0], run, .. words[0] == "export" ? [folder["there"], .. words[1..]] : Array.Empty<string>()];
-            string refusal = Addernet.Run(arguments).FailsWith(ExitCode.Failure);
-            string done = words[0] switch { "export" => "exported", "bench" => "benchmarked", _ => "quantized" };
-            Assert.Contains($"is a detector; it can't be {done} yet.", refusal, StringComparison.Ordinal);
+            JsonElement[] found = Predict(file);
+            Assert.Equal(objects.Length, found.Length);
+            Assert.All(objects.Zip(found), o =>
+                Assert.Equal(o.First.GetProperty("score").GetSingle(), o.Second.GetProperty("score").GetSingle(), 1e-3f));
         }
 
-        Assert.Empty(Directory.EnumerateFileSystemEntries(folder["there"]));
+        foreach (string target in (string[])["c", "web", "native"])
+        {
+            foreach (string from in (string[])[run, graph])
+            {
+                string refusal = Addernet.Run("export", from, "--to", target, folder["none"]).FailsWith(ExitCode.Failure);
+                Assert.Contains($"is a detector, and --to {target} has no boxes; use --to onnx, or --to graph.", refusal, StringComparison.Ordinal);
+            }
+        }
+
+        Assert.False(Path.Exists(folder["none"]));
+
+        string[] quantize = ["quantize", run, "--data-dir", data, "--calibration", "8", "--threads", "1", "--out", eight];
+        JsonElement told = JsonDocument.Parse(Addernet.Run([.. quantize, "--json"]).Succeeds()).RootElement;
+        Assert.Equal(["map50", "map", "weightBytes"], told.GetProperty("before").EnumerateObject().Select(p => p.Name));
+        Assert.Contains("--epochs is for models that tell images apart", Addernet.Run([.. quantize, "--epochs", "1"]).FailsWith(ExitCode.Usage));
+        JsonElement measured = JsonDocument.Parse(Addernet.Run("eval", eight, "--data-dir", data, "--threads", "1", "--json").Succeeds()).RootElement;
+        Assert.Equal(told.GetProperty("after").GetProperty("map").GetDouble(), measured.GetProperty("all").GetProperty("map").GetDouble());
+        Assert.NotEmpty(Predict(eight));
+        Assert.Contains("use --to onnx", Addernet.Run("export", eight, "--to", "c", folder["none"]).FailsWith(ExitCode.Failure));
+        Assert.Contains("is quantized", Addernet.Run("export", eight, "--to", "onnx", folder["none"]).FailsWith(ExitCode.Failure));
+
+        string bench = Addernet.Run("bench", eight, "--data-dir", data, "--batch-size", "2", "--threads", "1", "--json").Succeeds();
+        JsonElement[] rows = [.. JsonDocument.Parse(bench).RootElement.GetProperty("measurements").EnumerateArray()];
+        Assert.Equal(["8 bits", "8 bits"], rows.Select(r => r.GetProperty("width").GetString()));
+        Assert.Contains("has no boxes; name other data", Addernet.Run("bench", eight, "--data", "mnist").FailsWith(ExitCode.Usage));
+
+        JsonElement[] Predict(string file)
+        {
+            string[] arguments = ["predict", image, "--run", file, "--out", folder["found"], "--min-score", "0", "--json", "--threads", "1"];
+            return [.. JsonDocument.Parse(Addernet.Run(arguments).Succeeds()).RootElement[0].GetProperty("objects").EnumerateArray()];
+        }
     }
 
     [Fact]

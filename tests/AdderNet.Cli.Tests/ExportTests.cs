@@ -112,7 +112,7 @@ public class ExportTests(TinyRun tiny) : IClassFixture<TinyRun>
 
     [Fact]
     public void Another_kind_of_export_is_refused() =>
-        Assert.Contains("--to takes onnx, c, web, native", Addernet.Run("export", tiny.Run, "--to", "onxx", tiny["x.onnx"]).FailsWith(ExitCode.Usage));
+        Assert.Contains("--to takes onnx, graph, c, web, native", Addernet.Run("export", tiny.Run, "--to", "onxx", tiny["x.onnx"]).FailsWith(ExitCode.Usage));
 
     private static string[] Names(string folder) => [.. Directory.GetFileSystemEntries(folder).Select(Path.GetFileName).Order(StringComparer.Ordinal)!];
 

@@ -54,6 +54,18 @@ public class OnnxExportTests
         }
     }
 
+    [Theory]
+    [InlineData(2)]
+    [InlineData(3)]
+    public void Maps_are_made_larger_in_ONNX_Runtime_and_the_file_comes_back(int factor)
+    {
+        NetworkGraph graph = Networks.Of(new FeatureShape(2, 3, 5), new UpsampleNode { Name = "y", Inputs = ["x"], Factor = factor });
+
+        OnnxRuntime.AssertRunsAlike(graph);
+        NetworkGraph read = OnnxFile.Load(new MemoryStream(OnnxRuntime.Bytes(graph)));
+        Assert.Equal(factor, Assert.IsType<UpsampleNode>(read["y"]).Factor);
+    }
+
     [Fact]
     public void Vectors_run_in_ONNX_Runtime()
     {

@@ -54,6 +54,28 @@ public class QuantizedGraphTests
     }
 
     [Fact]
+    public void Sums_of_codes_on_grids_of_their_own_are_rounded_once()
+    {
+        Grid quarter = new(0.25, 4);
+        NetworkGraph graph = new(
+            [
+                .. Graph(new RequantizeNode { Name = "y", Inputs = ["x"], InputGrid = Four, Grid = quarter, Multiplier = 2, Offset = 0, Shift = 1 }).Nodes,
+                new QuantizedAddNode
+                {
+                    Name = "sum", Inputs = ["x", "y", "x"], InputGrids = [Four, quarter, Four], Grid = Four, Multipliers = [2, 1, -1], Offset = -4, Shift = 2,
+                },
+            ],
+            [new GraphOutput("sum", "sum")]);
+
+        // x = 1, 3, 9 and y the same codes: (2 x + y - x - 4 + 2) >> 2, clamped at 0.
+        Assert.Equal([0, 1, 4], ReferenceInterpreter.Run(graph, [0.5f, 1.5f, 4.5f]));
+        Assert.Equal(Graphs.Bytes(graph), Graphs.Bytes(GraphFile.Load(new MemoryStream(Graphs.Bytes(graph)))));
+        string message = Assert.Throws<GraphException>(() => new NetworkGraph(
+            graph.Nodes.Select(n => n is QuantizedAddNode add ? add with { InputGrids = [Four, Four, Four] } : n), graph.Outputs)).Message;
+        Assert.Contains("an input has codes of 4 bits in steps of 0.25", message);
+    }
+
+    [Fact]
     public void Sums_of_planes_are_their_means_on_a_finer_grid()
     {
         Grid sums = GlobalSumNode.Sums(Four, 3);

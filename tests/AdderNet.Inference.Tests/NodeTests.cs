@@ -51,6 +51,59 @@ public class NodeTests
     });
 
     [Fact]
+    public void Codes_are_added_and_made_larger_as_the_plain_loops_do_whatever_borders_and_widths_they_have() => Gen.Select(
+        Gen.Int[1, 9], Gen.Int[1, 40], Gen.Int[4, 12], Gen.Int[1, 3], Gen.Int[0, 2], Gen.Int[0, 1 << 20]).Sample(
+        (height, width, bits, factor, padding, seed) =>
+        {
+            Random random = new(seed);
+            Grid byBytes = new(0.02, 8), other = new(0.5 / (1 << bits), bits, random.Next(1 << bits)), sums = new(0.03, random.Next(4, 9), 2 * random.Next(2));
+            QuantizedAddNode add = new()
+            {
+                Name = "sum",
+                Inputs = ["larger", "right.codes"],
+                InputGrids = [byBytes, other],
+                Grid = sums,
+                Multipliers = [random.Next(1 << 20), random.Next(-(1 << 16), 1 << 20)],
+                Offset = random.Next(-(1 << 24), 1 << 24),
+                Shift = 20,
+            };
+            List<GraphNode> nodes =
+            [
+                InputNode.Of("x", new FeatureShape(2, height, width)),
+                new QuantizeNode { Name = "left.codes", Inputs = ["x"], Grid = byBytes },
+                new UpsampleNode { Name = "larger", Inputs = ["left.codes"], Factor = factor },
+                // The same size by another way.
+                new UpsampleNode { Name = "values", Inputs = ["x"], Factor = factor },
+                new QuantizeNode { Name = "right.codes", Inputs = ["values"], Grid = other },
+                add,
+                new DequantizeNode { Name = "y", Inputs = ["sum"], InputGrid = sums },
+            ];
+            if (sums is { Zero: 0 })
+            {
+                // Borders, for a layer that reads the sum.
+                nodes.Add(new QuantizedAdderNode
+                {
+                    Name = "layer",
+                    Inputs = ["sum"],
+                    Filters = IntegerTensors.Of([.. Enumerable.Range(0, 2 * 9).Select(_ => (byte)random.Next(sums.Top + 1))], 1, 2, 3, 3),
+                    Window = new WindowGeometry(3, 3, PaddingH: 1 + padding, PaddingW: 1 + padding),
+                    InputGrid = sums,
+                    Grid = new Grid(1, 12),
+                    Epilogue = new IntegerEpilogue
+                    {
+                        Multiplier = IntegerTensors.Of((int[])[-1], 1), Offset = IntegerTensors.Of((long[])[0], 1), Shift = IntegerTensors.Of((int[])[1], 1),
+                    },
+                });
+                nodes.Add(new DequantizeNode { Name = "z", Inputs = ["layer"], InputGrid = new Grid(1, 12) });
+            }
+
+            NetworkGraph graph = new(nodes, [new GraphOutput("y", "y"), .. sums.Zero == 0 ? [new GraphOutput("z", "z")] : Array.Empty<GraphOutput>()]);
+            float[] images = Graphs.Values(random, 2 * graph.Inputs[0].Shape.Count);
+            using Engine engine = new(graph, threads: 1);
+            Assert.Equal(Networks.Reference(graph, images), engine.Run(images));
+        }, iter: 60);
+
+    [Fact]
     public void Pooling_of_any_geometry() => Layers.Sample(
         layer =>
         {

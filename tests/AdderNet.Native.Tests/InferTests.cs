@@ -108,6 +108,11 @@ public sealed class InferTests : IDisposable
         Assert.Contains(
             "becomes an input of 8x8, and", Refused(Saved(Models.Small(new InputPreparation([0], [1]))), image), StringComparison.Ordinal);
 
+        NetworkGraph detector = new(
+            [InputNode.Of("image", new FeatureShape(1, 8, 8)), new FlattenNode { Name = "row", Inputs = ["image"] }], [new GraphOutput("row", "row")],
+            new NetworkMetadata(ClassNames: Models.ClassNames, Preparation: new InputPreparation([0], [1]), Boxes: new BoxDecoding(2, 4, [1])));
+        Assert.Contains("is a detector, and this program tells images apart", Refused(Saved(detector), image), StringComparison.Ordinal);
+
         string Refused(params string[] arguments)
         {
             (int exit, string output, string error) = Run(arguments);

@@ -56,6 +56,59 @@ public class QuantizedModelTests
     }
 
     [Theory]
+    [InlineData(Neck.RPafpn, LayerKind.Conv, 8)]
+    [InlineData(Neck.RPafpn, LayerKind.Conv, 5)]
+    [InlineData(Neck.Fpn, LayerKind.Adder, 7)]
+    public void A_detector_is_quantized_from_end_to_end_and_the_engine_gives_the_integers_of_the_plain_loops(Neck neck, LayerKind head, int bits)
+    {
+        const int classes = 2, side = 64, images = 4;
+        string[] names = ["a", "b"];
+        NetworkGraph graph;
+        float[] pixels;
+        using (var scope = NewDisposeScope())
+        using (no_grad())
+        {
+            using nn.Module<Tensor, Tensor> model = DetectionModels.Create(
+                "fcos-resnet20", Adders, new() { Neck = neck, HeadLayers = head }, classes, inputChannels: 1);
+            foreach (BatchNorm norm in model.modules().OfType<BatchNorm>())
+            {
+                norm.momentum = 1; // One batch is all that they see.
+            }
+
+            Tensor x = randn(images, 1, side, side);
+            model.forward(x);
+            model.eval();
+            graph = model.ToGraph(
+                new FeatureShape(1, side, side), new NetworkMetadata("fcos-resnet20", "digits", names, null, new BoxDecoding(side, side, [8, 16, 32])));
+            pixels = x.data<float>().ToArray();
+        }
+
+        QuantizedNetwork quantized = Quantizer.Quantize(graph, pixels, bits);
+
+        using MemoryStream file = new();
+        quantized.Graph.Save(file);
+        file.Position = 0;
+        NetworkGraph read = GraphFile.Load(file);
+        using Engine engine = new(read, 2), exact = new(graph, 2);
+        float[] two = pixels[..(2 * side * side)], rows = new float[2 * engine.OutputLength], wanted = new float[rows.Length];
+        engine.Run(two, rows);
+        exact.Run(two, wanted);
+        Assert.Equal(two.Chunk(side * side).SelectMany(image => ReferenceInterpreter.Run(quantized.Graph, image)), rows);
+        Assert.Equal(quantized.Graph.Metadata.Boxes!.Strides, read.Metadata.Boxes!.Strides);
+
+        // What arranges the outputs is all that computes with values.
+        Assert.All(read.Nodes, node => Assert.True(
+            node is InputNode or DequantizeNode or ConcatenateNode or FlattenNode || node.Grid is not null, node.Name));
+        Assert.All(quantized.Layers.Where(l => read[l.Name] is QuantizedAdderNode), l => Assert.Equal(bits, l.Bits));
+        // A head's convolution has its weights once for all maps.
+        IEnumerable<QuantizedConvolutionNode> last = read.Nodes.OfType<QuantizedConvolutionNode>().Where(n => n.Name.StartsWith("head.class.level", StringComparison.Ordinal));
+        Assert.Equal(3, last.Count());
+        Assert.Single(last.Select(n => n.Filters).Distinct(ReferenceEqualityComparer.Instance));
+        double missed = rows.Zip(wanted, (a, b) => Math.Pow(a - b, 2)).Sum(), spread = wanted.Sum(v => Math.Pow(v - wanted.Average(), 2));
+        Assert.InRange(missed / spread, 0, bits switch { 8 => 0.01, 7 => 0.02, _ => 0.2 });
+    }
+
+    [Theory]
     [InlineData(LayerKind.Binary)]
     [InlineData(LayerKind.DoReFa)]
     public void A_binary_network_has_no_adder_layer_to_quantize_and_is_told_so(LayerKind kind)

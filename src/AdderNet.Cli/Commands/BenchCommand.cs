@@ -1,5 +1,4 @@
 using System.CommandLine;
-using AdderNet.Data;
 using AdderNet.Graph;
 using AdderNet.Inference;
 using AdderNet.Models;
@@ -35,7 +34,7 @@ internal static class BenchCommand
             Arity = ArgumentArity.ZeroOrOne,
         };
         ModelOptions models = new();
-        Option<int?> batchSize = CommonOptions.Number("--batch-size", "N", "Images at a time, beside one; 256 by default", 2, 1 << 16);
+        Option<int?> batchSize = CommonOptions.Number("--batch-size", "N", "Images at a time, beside one; 256 by default, 16 for a detector", 2, 1 << 16);
         Option<string?> dataDir = CommonOptions.DataDir();
         Option<int?> threads = CommonOptions.Threads();
         Option<bool> json = CommonOptions.Json();
@@ -43,6 +42,7 @@ internal static class BenchCommand
             "bench",
             "Measure how fast a network runs here: in float32, and quantized to 8 down to 4 bits where it is an AdderNet.",
             "bench # the newest run",
+            "bench runs/fcos-resnet20-digits # a detector: the network, without what makes boxes of its output",
             "bench runs/resnet20-cifar10 --threads 1 --json # on one thread, for scripts",
             "bench resnet20.pth --model resnet20 --data cifar10 # weights saved by the official code")
         {
@@ -52,20 +52,12 @@ internal static class BenchCommand
         command.SetAction(arguments =>
         {
             using LoadedModel model = models.Load(host, arguments, arguments.GetValue(run));
-            model.RefuseDetector("benchmarked");
             using Interrupt interrupt = new(null);
-            string dataName = arguments.GetValue(models.Data) is { } other ? Datasets.Find(other).Name : model.Dataset;
-            Dataset data = DataSource.Open(host, dataName, train: true, arguments.GetValue(dataDir), interrupt.Token);
-            model.RefuseOtherChannels(data.Info);
-            using DataLoader loader = new(data, model.Preparation, Math.Min(CalibrationImageCount, data.Count), shuffle: true, seed: 1);
-            float[] images;
-            using (Batch first = loader.Epoch(0).First())
-            {
-                images = first.ToPlanes();
-            }
-
-            NetworkGraph graph = model.ToGraph(loader.Height, loader.Width, data.ClassNames);
-            int batch = arguments.GetValue(batchSize) ?? 256;
+            CalibrationData data = CalibrationData.Open(
+                host, model, arguments.GetValue(models.Data), arguments.GetValue(dataDir), null, interrupt.Token);
+            float[] images = data.Take(CalibrationImageCount);
+            NetworkGraph graph = model.ToGraph(data.Height, data.Width, data.ClassNames);
+            int batch = arguments.GetValue(batchSize) ?? (model.FindsBoxes ? 16 : 256);
             List<Measurement> measurements;
             List<Width> widths = [];
             try

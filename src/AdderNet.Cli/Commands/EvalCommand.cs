@@ -44,14 +44,7 @@ internal static class EvalCommand
             using Interrupt interrupt = new(null);
             string dataName = arguments.GetValue(models.Data) is { } other ? Datasets.Find(other).Name : model.Dataset;
             int images = arguments.GetValue(batchSize) ?? (model.FindsBoxes ? 16 : 256);
-            DatasetInfo info = Datasets.Find(dataName);
-            if (model.FindsBoxes != info.HasBoxes)
-            {
-                throw CliException.Usage(model.FindsBoxes
-                    ? $"{model.Source} finds objects, and {info.Title} has no boxes; name other data."
-                    : $"{model.Source} tells images apart, and {info.Title} has images with boxes; name other data.");
-            }
-
+            model.RefuseOtherTask(Datasets.Find(dataName));
             if (model.FindsBoxes)
             {
                 string? folder = arguments.GetValue(run) is not { } named ? Path.GetDirectoryName(Path.GetDirectoryName(model.Source))

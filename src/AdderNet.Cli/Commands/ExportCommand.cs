@@ -22,6 +22,7 @@ internal static class ExportCommand
     private static readonly Target[] targets =
     [
         new("onnx", ToOnnx),
+        new("graph", ToGraph),
         new("c", (graph, path) => ToC(graph, path, dense: false), IsFolder: true),
         new("web", ToWeb, IsFolder: true),
         new("native", ToNative, IsFolder: true),
@@ -34,9 +35,9 @@ internal static class ExportCommand
         Option<Target?> to = new("--to")
         {
             HelpName = string.Join('|', targets.Select(target => target.Word)),
-            Description = "What to write: onnx, a file for ONNX Runtime and other programs that read ONNX; c, a folder of C99 without "
-                + "dependencies; web, a folder with a page for the browser, of a quantized network; native, a folder with the engine as a shared library "
-                + "for C, Python and others",
+            Description = "What to write: onnx, a file for ONNX Runtime and other programs that read ONNX; graph, a .safetensors file for eval, "
+                + "predict, bench and the engine; c, a folder of C99 without dependencies; web, a folder with a page for the browser, of a "
+                + "quantized network; native, a folder with the engine as a shared library for C, Python and others",
             Required = true,
             CustomParser = result =>
             {
@@ -60,6 +61,7 @@ internal static class ExportCommand
             "export",
             "Write a trained network for other programs.",
             "export runs/lenet5-bn-mnist --to onnx lenet.onnx # for ONNX Runtime",
+            "export runs/fcos-resnet20-digits --to onnx digits.onnx # a detector: boxes, scores and labels",
             "export resnet20.pth --model resnet20 --data cifar10 --to onnx resnet20.onnx # weights saved by the official code",
             "export lenet-7bit.safetensors lenet-c --to c # a quantized network for a microcontroller",
             "export lenet-7bit.safetensors lenet-page --to web # a page that runs it in a browser",
@@ -78,7 +80,12 @@ internal static class ExportCommand
             }
 
             using LoadedModel? model = GraphModels.IsGraph(from) ? null : models.Load(host, arguments, from);
-            model?.RefuseDetector("exported");
+            NetworkGraph graph = model?.ToGraph() ?? GraphModels.Read(from);
+            if (graph.Metadata.Boxes is not null && target.IsFolder)
+            {
+                throw new CliException($"{from} is a detector, and --to {target.Word} has no boxes; use --to onnx, or --to graph.");
+            }
+
             bool isThere = target.IsFolder && Directory.Exists(destination)
                 ? Directory.EnumerateFileSystemEntries(destination).Any()
                 : Path.Exists(destination);
@@ -87,7 +94,6 @@ internal static class ExportCommand
                 throw new CliException($"{destination} exists; choose another name, or replace it with --force.");
             }
 
-            NetworkGraph graph = model?.ToGraph() ?? GraphModels.Read(from);
             host.Out.WriteLine(target.Write(graph, destination));
         });
         return command;
@@ -96,8 +102,21 @@ internal static class ExportCommand
     private static string ToOnnx(NetworkGraph graph, string path)
     {
         OnnxFile.Save(graph, path);
-        string sizes = string.Join(", ", graph.Inputs[0].Shape.Sizes);
-        return FormattableString.Invariant($"Wrote {path}: {new FileInfo(path).Length:N0} bytes for inputs [N, {sizes}].");
+        string sizes = string.Join(", ", graph.Inputs[0].Shape.Sizes), length = FormattableString.Invariant($"{new FileInfo(path).Length:N0}");
+        return graph.Metadata.Boxes is null
+            ? $"Wrote {path}: {length} bytes for inputs [N, {sizes}]."
+            : $"Wrote {path}: {length} bytes for an image [1, {sizes}]; it gives boxes, scores and labels, the surest first.";
+    }
+
+    private static string ToGraph(NetworkGraph graph, string path)
+    {
+        if (!GraphModels.IsNamedAsGraph(path))
+        {
+            throw new CliException($"{path} would not be known as a graph; choose a name that ends in .safetensors.");
+        }
+
+        graph.Save(path);
+        return FormattableString.Invariant($"Wrote {path}: {new FileInfo(path).Length:N0} bytes. To try it: {Host.CommandName} eval {path}");
     }
 
     private static string ToC(NetworkGraph graph, string path, bool dense)

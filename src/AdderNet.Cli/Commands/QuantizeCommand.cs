@@ -1,9 +1,7 @@
 using System.CommandLine;
 using AdderNet.Checkpoints;
-using AdderNet.Data;
 using AdderNet.Graph;
 using AdderNet.Inference;
-using AdderNet.Models;
 using AdderNet.Reproduction;
 using AdderNet.Training;
 
@@ -25,7 +23,7 @@ internal static class QuantizeCommand
         Option<int?> calibration = CommonOptions.Number(
             "--calibration", "N", "Training images that ranges are measured with; 256 by default, fewer of large ones", 1, 1 << 20);
         Option<int?> epochs = CommonOptions.Number(
-            "--epochs", "E", "Epochs to train on with inputs and filters rounded, which regains accuracy at few bits; none by default", 1, 1_000_000);
+            "--epochs", "E", "Epochs to train on with inputs and filters rounded, which regains accuracy at few bits; none by default, and none for a detector", 1, 1_000_000);
         Option<string?> output = new("--out")
         {
             HelpName = "FILE",
@@ -33,7 +31,7 @@ internal static class QuantizeCommand
         };
         Option<string?> dataDir = CommonOptions.DataDir();
         Option<int?> batchSize = CommonOptions.Number(
-            "--batch-size", "N", "Images at a time when accuracy is measured, 256 by default", 1, 1 << 20);
+            "--batch-size", "N", "Images at a time when accuracy is measured, 256 by default, 16 for a detector", 1, 1 << 20);
         Option<int?> threads = CommonOptions.Threads();
         Option<bool> json = CommonOptions.Json(), force = new("--force") { Description = "Replace the file where it exists" };
         CliCommand command = new(
@@ -42,6 +40,7 @@ internal static class QuantizeCommand
             + "eval and predict take the file it writes.",
             "quantize # the newest run, 8 bits",
             "quantize runs/resnet20-cifar10 --bits 6 # fewer bits: smaller and faster",
+            "quantize runs/fcos-resnet20-voc --data-dir ~/voc --bits 7 # a detector, and its mAP before and after",
             "quantize runs/resnet20-cifar10 --bits 4 --epochs 2 # fewest bits, and two epochs of training with them",
             "quantize resnet20.pth --model resnet20 --data cifar10 --out resnet20-7bit.safetensors --bits 7 # weights saved by the official code")
         {
@@ -52,8 +51,12 @@ internal static class QuantizeCommand
         {
             TorchThreads.Use(arguments.GetValue(threads));
             using LoadedModel model = models.Load(host, arguments, arguments.GetValue(run));
-            model.RefuseDetector("quantized");
             int? rounds = arguments.GetValue(epochs);
+            if (rounds is not null && model.FindsBoxes)
+            {
+                throw CliException.Usage("--epochs is for models that tell images apart; leave it out.");
+            }
+
             if (rounds is not null && model.Model is EngineModel)
             {
                 throw new CliException(
@@ -64,25 +67,22 @@ internal static class QuantizeCommand
             int width = arguments.GetValue(bits) ?? Quantizer.MostBits;
             string path = arguments.GetValue(output) ?? OutputFile.Beside(model.Source, $"{width}bit");
             OutputFile.Refuse(path, arguments.GetValue(force));
-            string dataName = arguments.GetValue(models.Data) is { } other ? Datasets.Find(other).Name : model.Dataset;
-            string? folder = arguments.GetValue(dataDir);
-            Dataset train = DataSource.Open(host, dataName, train: true, folder, interrupt.Token);
-            Dataset test = DataSource.Open(host, dataName, train: false, folder, interrupt.Token);
-            model.RefuseOtherChannels(train.Info);
-            using DataLoader measured = new(
-                test, model.Preparation, arguments.GetValue(batchSize) ?? 256, shuffle: false, seed: 0);
-            NetworkGraph graph = model.ToGraph(measured.Height, measured.Width, train.ClassNames);
-            float[] images = CalibrationImages.Take(train, model.Preparation, arguments.GetValue(calibration)).Values;
+            CalibrationData data = CalibrationData.Open(
+                host, model, arguments.GetValue(models.Data), arguments.GetValue(dataDir), arguments.GetValue(batchSize), interrupt.Token);
+            var measure = data.OpenMeasured();
+            NetworkGraph graph = model.ToGraph(data.Height, data.Width, data.ClassNames);
+            float[] images = data.Take(arguments.GetValue(calibration));
             QuantizedNetwork quantized = Quantizer.Quantize(graph, images, width);
             // Fine-tuning changes the model.
-            EvaluationResult before = Evaluation.Run(model.Model, measured, null, interrupt.Token);
+            EvaluationResult before = measure(model.Model);
             EvaluationResult? untrained = null;
             if (rounds is { } count)
             {
                 untrained = Measure(quantized.Graph);
-                Recipe recipe = ContinuedTraining.RecipeFor((model.Recipe ?? Recipe.For(model.Name, dataName)).WithDataset(dataName), count);
+                string name = data.Info.Name;
+                Recipe recipe = ContinuedTraining.RecipeFor((model.Recipe ?? Recipe.For(model.Name, name)).WithDataset(name), count);
                 quantized = FineTuningDisplay.Run(
-                    host, progress => FineTuning.Run(model.Model, quantized, recipe, train, images, progress, interrupt.Token));
+                    host, progress => FineTuning.Run(model.Model, quantized, recipe, data.Train!, images, progress, interrupt.Token));
             }
 
             quantized.Graph.Save(path);
@@ -94,39 +94,56 @@ internal static class QuantizeCommand
                 {
                     model.Source,
                     Model = model.Name,
-                    Data = dataName,
+                    Data = data.Info.Name,
                     File = path,
                     Bits = width,
                     Calibration = images.Length / graph.Inputs[0].Shape.Count,
                     quantized.Layers,
                     Epochs = rounds ?? 0,
-                    Before = new { before.Top1, before.Loss, WeightBytes = floatBytes },
-                    Untrained = untrained is null ? null : new { untrained.Top1, untrained.Loss },
-                    After = new { after.Top1, after.Loss, WeightBytes = bytes },
+                    Before = Told(before, floatBytes),
+                    Untrained = untrained is null ? null : Told(untrained, null),
+                    After = Told(after, bytes),
                     before.Count,
                 });
                 return;
             }
 
             Show(host.Out, quantized.Layers);
-            string unaided = untrained is null ? "" : $"{width} bits {Percent(untrained, before)}, ";
             string trained = rounds is null ? "" : $" after {rounds} epoch{(rounds == 1 ? "" : "s")} of fine-tuning";
-            host.Out.WriteLine(FormattableString.Invariant(
-                $"{test.Info.Title}, {before.Count:N0} images: float32 {100 * before.Top1:F2} %, {unaided}{width} bits{trained} {Percent(after, before)}"));
+            foreach (Metric metric in data.Metrics)
+            {
+                string what = data.Metrics.Count == 1 ? "" : $", {metric.Title}";
+                string unaided = untrained is null ? "" : $"{width} bits {Percent(metric, untrained, before)}, ";
+                host.Out.WriteLine(FormattableString.Invariant(
+                    $"{data.Info.Title}, {before.Count:N0} images{what}: float32 {metric.Format(before.Values[metric.Name])}, {unaided}{width} bits{trained} {Percent(metric, after, before)}"));
+            }
+
             host.Out.WriteLine(FormattableString.Invariant(
                 $"Wrote {path}: weights of {bytes:N0} bytes, {(double)floatBytes / bytes:F1} times fewer than float32."));
 
             EvaluationResult Measure(NetworkGraph integers)
             {
                 using EngineModel engine = new(new Engine(integers, arguments.GetValue(threads)));
-                return Evaluation.Run(engine, measured, null, interrupt.Token);
+                return measure(engine);
             }
         });
         return command;
     }
 
-    private static string Percent(EvaluationResult result, EvaluationResult exact) => FormattableString.Invariant(
-        $"{100 * result.Top1:F2} % ({100 * (result.Top1 - exact.Top1):+0.00;-0.00;0.00} points)");
+    /// <summary>All that was measured, as JSON has it.</summary>
+    private static Dictionary<string, object> Told(EvaluationResult result, long? weightBytes)
+    {
+        Dictionary<string, object> told = result.Values.ToDictionary(value => value.Key, value => (object)value.Value);
+        if (weightBytes is { } bytes)
+        {
+            told["weightBytes"] = bytes;
+        }
+
+        return told;
+    }
+
+    private static string Percent(Metric metric, EvaluationResult result, EvaluationResult exact) => FormattableString.Invariant(
+        $"{metric.Format(result.Values[metric.Name])} ({100 * (result.Values[metric.Name] - exact.Values[metric.Name]):+0.00;-0.00;0.00} points)");
 
     private static void Show(TextWriter writer, IReadOnlyList<QuantizedLayer> layers)
     {

@@ -19,7 +19,7 @@ internal sealed class DetectionPredict
     public DetectionPredict(LoadedModel model, string folder, float leastScore)
     {
         (this.model, this.folder, this.leastScore) = (model, folder, leastScore);
-        detector = new Detector(model.Model, Names.Model(model.Name).Levels, model.ClassNames.Count);
+        detector = new Detector(model.Model, model.Levels, model.ClassNames.Count);
     }
 
     /// <summary>An object as JSON has it: its box is left, upper, right and lower edge in pixels.</summary>

@@ -16,10 +16,12 @@ public static class NativeExporter
     /// <param name="graph">The network, float32 or quantized.</param>
     /// <param name="engine">The folder that the repository's script <c>native</c> has made.</param>
     /// <param name="folder">The folder to write; files of other names that are there stay.</param>
+    /// <exception cref="GraphException">The network is a detector.</exception>
     /// <exception cref="Checkpoints.CheckpointException">The folder cannot be written.</exception>
     public static void Export(NetworkGraph graph, string engine, string folder)
     {
         ArgumentNullException.ThrowIfNull(graph);
+        ShippedNetwork.RefuseDetector(graph);
         using MemoryStream model = new();
         graph.Save(model);
         ExportFolder files = new();

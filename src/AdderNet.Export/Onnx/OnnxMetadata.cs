@@ -6,10 +6,11 @@ using Onnx;
 
 namespace AdderNet.Export;
 
-/// <summary>What a network was made for, as the key-value pairs of an ONNX file: texts, and JSON of class names and preparation.</summary>
+/// <summary>What a network was made for, as the key-value pairs of an ONNX file: texts, and JSON of class names, preparation and boxes.</summary>
 internal static class OnnxMetadata
 {
-    private const string Model = "model", Dataset = "dataset", ClassNames = "class_names", Preparation = "preparation";
+    private const string Model = "model", Dataset = "dataset", ClassNames = "class_names", Preparation = "preparation",
+        Detection = "detection";
 
     public static IEnumerable<StringStringEntryProto> Write(NetworkMetadata metadata) =>
         from entry in ((string Key, string? Value)[])
@@ -18,6 +19,7 @@ internal static class OnnxMetadata
                 (Dataset, metadata.Dataset),
                 (ClassNames, Json(metadata.ClassNames, OnnxJson.Default.IReadOnlyListString)),
                 (Preparation, Json(metadata.Preparation, OnnxJson.Default.InputPreparation)),
+                (Detection, Json(metadata.Boxes, OnnxJson.Default.BoxDecoding)),
             ]
         where entry.Value is not null
         select new StringStringEntryProto { Key = entry.Key, Value = entry.Value };
@@ -36,12 +38,13 @@ internal static class OnnxMetadata
             NetworkMetadata metadata = new(
                 texts.GetValueOrDefault(Model), texts.GetValueOrDefault(Dataset),
                 Value(texts.GetValueOrDefault(ClassNames), OnnxJson.Default.IReadOnlyListString),
-                Value(texts.GetValueOrDefault(Preparation), OnnxJson.Default.InputPreparation));
+                Value(texts.GetValueOrDefault(Preparation), OnnxJson.Default.InputPreparation),
+                Value(texts.GetValueOrDefault(Detection), OnnxJson.Default.BoxDecoding));
             return metadata.ClassNames?.Contains(null!) == true ? throw new JsonException() : metadata;
         }
         catch (JsonException e)
         {
-            throw new GraphException($"its metadata '{ClassNames}' or '{Preparation}' is not the JSON that this version writes.", e);
+            throw new GraphException($"its metadata '{ClassNames}', '{Preparation}' or '{Detection}' is not the JSON that this version writes.", e);
         }
     }
 
@@ -57,4 +60,5 @@ internal static class OnnxMetadata
     RespectNullableAnnotations = true, RespectRequiredConstructorParameters = true)]
 [JsonSerializable(typeof(IReadOnlyList<string>))]
 [JsonSerializable(typeof(InputPreparation))]
+[JsonSerializable(typeof(BoxDecoding))]
 internal sealed partial class OnnxJson : JsonSerializerContext;

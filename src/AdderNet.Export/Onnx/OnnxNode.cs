@@ -134,6 +134,8 @@ internal sealed class OnnxNode(NodeProto node, IReadOnlyList<OnnxValue> inputs, 
 
     public int Integer(string name, int usual) => Attribute(name) is { } attribute ? Small(attribute.I) : usual;
 
+    public string Text(string name, string usual) => Attribute(name)?.S.ToStringUtf8() ?? usual;
+
     public float Float(string name, float usual) => Attribute(name)?.F ?? usual;
 
     public float? OptionalFloat(string name) => Attribute(name)?.F;

@@ -43,10 +43,11 @@ internal static class OnnxProtos
         }
         : Tensor(name, tensor.ToFloats(), shape);
 
-    /// <summary>A value of so much for each of N images.</summary>
-    public static ValueInfoProto Value(string name, FeatureShape shape)
+    /// <summary>A value of so much for each of N images, or for one.</summary>
+    public static ValueInfoProto Value(string name, FeatureShape shape, bool single)
     {
-        TensorShapeProto sizes = new() { Dim = { new TensorShapeProto.Types.Dimension { DimParam = "N" } } };
+        TensorShapeProto.Types.Dimension images = single ? new() { DimValue = 1 } : new() { DimParam = "N" };
+        TensorShapeProto sizes = new() { Dim = { images } };
         sizes.Dim.AddRange(shape.Sizes.Select(size => new TensorShapeProto.Types.Dimension { DimValue = size }));
         return new()
         {
@@ -59,6 +60,7 @@ internal static class OnnxProtos
     {
         long number => new() { Name = name, Type = AttributeType.Int, I = number },
         int number => new() { Name = name, Type = AttributeType.Int, I = number },
+        string text => new() { Name = name, Type = AttributeType.String, S = ByteString.CopyFromUtf8(text) },
         float number => new() { Name = name, Type = AttributeType.Float, F = number },
         long[] numbers => new() { Name = name, Type = AttributeType.Ints, Ints = { numbers } },
         GraphProto graph => new() { Name = name, Type = AttributeType.Graph, G = graph },

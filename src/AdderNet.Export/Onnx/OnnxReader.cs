@@ -68,7 +68,9 @@ internal sealed class OnnxReader
             values[input.Name] = Add(new InputNode { Name = input.Name, Shape = InputShape(input) }, input.Name);
         }
 
-        foreach (NodeProto node in model.Graph.Node)
+        NetworkMetadata metadata = OnnxMetadata.Read(model.MetadataProps);
+        string? row = metadata.Boxes is null ? null : model.Graph.Node.FirstOrDefault(FindsBoxes)?.Input.FirstOrDefault();
+        foreach (NodeProto node in model.Graph.Node.Where(node => row is null || !FindsBoxes(node)))
         {
             OnnxNode call = new(node, [.. node.Input.Select(name => name.Length == 0 ? OnnxValue.None : Value(node, name))], opset, file);
             if (node.Output.Count == 0)
@@ -79,14 +81,18 @@ internal sealed class OnnxReader
             values[node.Output[0]] = Absorbed(call) ?? Compute(call);
         }
 
+        // What makes boxes of a detector's output is no part of the network.
+        IEnumerable<string> outputs = row is null ? model.Graph.Output.Select(output => output.Name) : [row];
         return new NetworkGraph(
             nodes.Values,
-            model.Graph.Output.Select(output => new GraphOutput(
-                output.Name,
-                values.GetValueOrDefault(output.Name)?.Node
-                    ?? throw new CheckpointException($"{file}: the output '{Shown(output.Name)}' is not computed from an input."))),
-            OnnxMetadata.Read(model.MetadataProps));
+            outputs.Select(output => new GraphOutput(
+                output,
+                values.GetValueOrDefault(output)?.Node
+                    ?? throw new CheckpointException($"{file}: the output '{Shown(output)}' is not computed from an input."))),
+            metadata);
     }
+
+    private bool FindsBoxes(NodeProto node) => ours && node.Name.StartsWith(OnnxBoxes.Prefix, StringComparison.Ordinal);
 
     private OnnxValue Value(NodeProto node, string name) => values.GetValueOrDefault(name)
         ?? throw new CheckpointException($"{file}: the node '{Shown(node.Name)}' reads '{Shown(name)}', which does not stand before it.");
@@ -197,6 +203,8 @@ internal sealed class OnnxReader
                 return Norm(call);
             case (_, "Relu"):
                 return Add(new ReluNode { Name = "", Inputs = x }, call);
+            case (_, "Resize"):
+                return Resized(call);
             case (_, "Sigmoid"):
                 return Add(new SigmoidNode { Name = "", Inputs = x }, call);
             case (_, "Clip"):
@@ -253,7 +261,7 @@ internal sealed class OnnxReader
         }
 
         throw call.Refused("is none of those that can be read: Conv, Gemm, MatMul, BatchNormalization, Relu, Clip, Sigmoid, Add, Sub, Mul, Div, Sum, "
-            + "MaxPool, AveragePool, GlobalAveragePool, ReduceMean, Concat, Flatten, Reshape, Identity, Dropout, and this library's own");
+            + "MaxPool, AveragePool, GlobalAveragePool, ReduceMean, Resize, Concat, Flatten, Reshape, Identity, Dropout, and this library's own");
     }
 
     private OnnxValue Gemm(OnnxNode call)
@@ -358,6 +366,18 @@ internal sealed class OnnxReader
             // One number a channel as a map of one pixel: what multiplies a map takes either.
             : shape.IsVector && sizes is [OnnxValue.Batch, long channels, 1, 1] && channels == shape.Channels ? call.Inputs[0]
             : throw call.Refused("rearranges a map in another way than to [N, -1]");
+    }
+
+    /// <summary>Each pixel as a square: a Resize by a whole number to the nearest pixel, in whichever of its ways comes to that.</summary>
+    private OnnxValue Resized(OnnxNode call)
+    {
+        string way = $"{call.Text("coordinate_transformation_mode", "half_pixel")}, {call.Text("nearest_mode", "round_prefer_floor")}";
+        bool nearest = call.Text("mode", "nearest") == "nearest"
+            && way is "asymmetric, floor" or "half_pixel, round_prefer_floor" or "half_pixel, round_prefer_ceil";
+        return nearest && call.OptionalTensor(2)?.ToFloats() is [1, 1, float rows, float columns] && rows == columns && rows is >= 1 and <= 64
+            && rows == MathF.Floor(rows)
+            ? Add(new UpsampleNode { Name = "", Inputs = [call.Activation(0)], Factor = (int)rows }, call)
+            : throw call.Refused("makes a map larger in another way than by a whole number, each pixel a square");
     }
 
     private static ShiftNode Shift(OnnxNode call)

@@ -26,8 +26,9 @@ internal sealed class OnnxWriter
     private OnnxWriter(NetworkGraph graph)
     {
         this.graph = graph;
-        taken = [.. graph.Nodes.Select(node => node.Name), .. graph.Outputs.Select(output => output.Name)];
-        HashSet<string> outputs = [.. graph.Outputs.Where(output => output.Name != output.Node).Select(output => output.Name)];
+        string[] boxes = graph.Metadata.Boxes is null ? [] : [.. OnnxBoxes.Outputs];
+        taken = [.. graph.Nodes.Select(node => node.Name), .. graph.Outputs.Select(output => output.Name), .. boxes];
+        HashSet<string> outputs = [.. graph.Outputs.Where(output => output.Name != output.Node).Select(output => output.Name), .. boxes];
         foreach (GraphNode node in graph.Nodes)
         {
             values[node.Name] = outputs.Contains(node.Name) ? Free(node.Name) : node.Name;
@@ -61,14 +62,20 @@ internal sealed class OnnxWriter
                 writer.body.Node.Add(identity);
             }
 
-            writer.body.Output.Add(Value(output.Name, graph[output.Node].Shape));
+            writer.body.Output.Add(Value(output.Name, graph[output.Node].Shape, single: false));
+        }
+
+        if (graph.Metadata.Boxes is { } boxes)
+        {
+            writer.body.Output.Clear();
+            OnnxBoxes.Add(writer.body, graph.Outputs[0].Name, boxes, graph.Metadata.ClassNames!.Count);
         }
 
         HashSet<string> known = [.. graph.Outputs.Select(output => output.Name)];
         writer.body.ValueInfo.AddRange(
             from node in graph.Nodes
             where node is not InputNode && !known.Contains(writer.values[node.Name])
-            select Value(writer.values[node.Name], node.Shape));
+            select Value(writer.values[node.Name], node.Shape, writer.IsDetector));
         return new ModelProto
         {
             IrVersion = 8,
@@ -80,6 +87,9 @@ internal sealed class OnnxWriter
             MetadataProps = { OnnxMetadata.Write(graph.Metadata) },
         };
     }
+
+    /// <summary>Whether it gives boxes, which it does for one image at a time.</summary>
+    private bool IsDetector => graph.Metadata.Boxes is not null;
 
     private static IEnumerable<OperatorSetIdProto> OperatorSets(bool ours)
     {
@@ -95,7 +105,7 @@ internal sealed class OnnxWriter
         switch (node)
         {
             case InputNode:
-                body.Input.Add(Value(values[node.Name], node.Shape));
+                body.Input.Add(Value(values[node.Name], node.Shape, IsDetector));
                 break;
             case LayerNode layer:
                 AddLayer(layer);
@@ -144,6 +154,13 @@ internal sealed class OnnxWriter
                 break;
             case FlattenNode:
                 Emit(node, Node("Flatten", Inputs(node), node.Name, ("axis", 1)));
+                break;
+            case UpsampleNode upsample:
+                string scales = Free($"{node.Name}.scales");
+                body.Initializer.Add(OnnxProtos.Tensor(scales, [1, 1, upsample.Factor, upsample.Factor], 4));
+                Emit(node, Node(
+                    "Resize", [.. Inputs(node), "", scales], node.Name, ("mode", "nearest"), ("coordinate_transformation_mode", "asymmetric"),
+                    ("nearest_mode", "floor")));
                 break;
             case ChannelShuffleNode shuffle:
                 Emit(node, Call(OnnxFunctions.ChannelShuffle, Inputs(node), node.Name, ("groups", shuffle.Groups)));

@@ -30,6 +30,7 @@ namespace AdderNet.Graph;
 [JsonDerivedType(typeof(QuantizeNode), "quantize")]
 [JsonDerivedType(typeof(QuantizedConvolutionNode), "quantized-convolution")]
 [JsonDerivedType(typeof(QuantizedAdderNode), "quantized-adder")]
+[JsonDerivedType(typeof(QuantizedAddNode), "quantized-add")]
 [JsonDerivedType(typeof(RequantizeNode), "requantize")]
 [JsonDerivedType(typeof(GlobalSumNode), "global-sum")]
 [JsonDerivedType(typeof(DequantizeNode), "dequantize")]

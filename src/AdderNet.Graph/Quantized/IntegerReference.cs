@@ -11,6 +11,11 @@ internal static class IntegerReference
         QuantizeNode quantize => Array.ConvertAll(x[0], v => (float)quantize.Grid!.Code(v)),
         DequantizeNode dequantize => Array.ConvertAll(x[0], code => (float)dequantize.InputGrid.Value((int)code)),
         RequantizeNode r => Array.ConvertAll(x[0], code => (float)IntegerEpilogue.Code((int)code, r.Multiplier, r.Offset, r.Shift, r.Grid!.Top)),
+        QuantizedAddNode add =>
+        [
+            .. x[0].Select((_, i) => (float)IntegerEpilogue.Code(
+                0, 0, add.Offset, add.Shift, add.Grid!.Top, add.Multipliers.Select((multiplier, n) => (long)x[n][i] * multiplier).Sum())),
+        ],
         GlobalSumNode => [.. x[0].Chunk(shapes[0].Pixels).Select(plane => (float)plane.Sum(code => (int)code))],
         QuantizedAdderNode adder => Codes(adder, x, shapes[0], (sum, code, w) => sum - Math.Abs(code - w)),
         QuantizedConvolutionNode layer => Codes(layer, x, shapes[0], (sum, code, w) => sum + (code - layer.InputGrid.Zero) * w),

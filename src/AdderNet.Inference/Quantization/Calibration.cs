@@ -12,8 +12,9 @@ namespace AdderNet.Inference;
 /// <param name="bits">Bits of adder layers' codes.</param>
 /// <param name="trained">The largest input of adder layers that were trained on their grid, by name. What they should give is then what their
 /// rounded inputs give.</param>
+/// <param name="arranged">Nodes before the outputs that arrange values rather than codes.</param>
 internal sealed class Calibration(
-    NetworkGraph fused, InputNode input, float[] images, int bits, IReadOnlyDictionary<string, double> trained)
+    NetworkGraph fused, InputNode input, float[] images, int bits, IReadOnlyDictionary<string, double> trained, IReadOnlySet<string> arranged)
 {
     /// <summary>Images that a layer's grid is chosen with.</summary>
     private const int TrialImages = 64;
@@ -21,10 +22,16 @@ internal sealed class Calibration(
     /// <summary>Bits of codes that are added, pooled or multiplied, of a network's input at most, and of its scores.</summary>
     private const int OrdinaryBits = 8, InputBits = 12, SignedBits = 16, ScoreBits = 20;
 
+    /// <summary>Sums of whole numbers below this are exact in float32, whose kernels are the fast ones.</summary>
+    private const int ExactInFloat32 = 1 << 24;
+
+    private readonly ValueReaders readers = new(fused, arranged);
     private readonly int count = images.Length / input.Shape.Count;
     private readonly Dictionary<string, Signal> signals = [];
     private readonly List<GraphNode> nodes = [];
     private readonly List<QuantizedLayer> layers = [];
+    private readonly Dictionary<string, string> valuesOf = [];
+    private readonly Dictionary<TensorData, List<TensorData>> integersOf = new(ReferenceEqualityComparer.Instance);
 
     /// <summary>A value for all images.</summary>
     /// <param name="Node">The quantized network's node that gives its codes.</param>
@@ -47,12 +54,20 @@ internal sealed class Calibration(
     {
         foreach (GraphNode node in fused.Nodes)
         {
+            if (arranged.Contains(node.Name))
+            {
+                Arrange(node);
+                Forget(node);
+                continue;
+            }
+
             signals[node.Name] = node switch
             {
                 InputNode => Start(),
                 FlattenNode => signals[node.Inputs[0]],
-                MaxPoolNode pool => Pool(pool),
+                MaxPoolNode or UpsampleNode => Pick(node),
                 GlobalAveragePoolNode => Average(node),
+                AddNode add => Sum(add),
                 LayerNode layer => Layer(layer),
                 _ => throw new InferenceException($"The node '{node.Name}' cannot be quantized."),
             };
@@ -62,17 +77,29 @@ internal sealed class Calibration(
         return new QuantizedNetwork(new NetworkGraph(nodes, [.. fused.Outputs.Select(Finish)], fused.Metadata), layers);
     }
 
-    private GraphOutput Finish(GraphOutput output)
+    private GraphOutput Finish(GraphOutput output) =>
+        arranged.Contains(output.Node) ? output : output with { Node = Values(output.Node, output.Name) };
+
+    private void Arrange(GraphNode node)
     {
-        Signal signal = signals[output.Node];
-        string name = signal.Node;
-        if (fused[output.Node].Shape is { IsVector: true } && !signal.Shape.IsVector)
+        string[] inputs = [.. node.Inputs.Select(name => arranged.Contains(name) ? name
+            : valuesOf.TryGetValue(name, out string? known) ? known
+            : valuesOf[name] = Values(name, name))];
+        nodes.Add(node with { Inputs = inputs });
+    }
+
+    /// <summary>Adds the node that makes values of a signal's codes, in the shape that they have in the float32 network.</summary>
+    private string Values(string name, string stem)
+    {
+        Signal signal = signals[name];
+        string codes = signal.Node;
+        if (fused[name].Shape is { IsVector: true } && !signal.Shape.IsVector)
         {
-            nodes.Add(new FlattenNode { Name = name = $"{output.Name}.codes", Inputs = [signal.Node] });
+            nodes.Add(new FlattenNode { Name = codes = $"{stem}.codes", Inputs = [signal.Node] });
         }
 
-        nodes.Add(new DequantizeNode { Name = $"{output.Name}.values", Inputs = [name], InputGrid = signal.Grid });
-        return output with { Node = nodes[^1].Name };
+        nodes.Add(new DequantizeNode { Name = $"{stem}.values", Inputs = [codes], InputGrid = signal.Grid });
+        return nodes[^1].Name;
     }
 
     /// <summary>Frees what no node after this one reads.</summary>
@@ -96,9 +123,9 @@ internal sealed class Calibration(
             high = Math.Max(high, preparation.Mean.Zip(preparation.Std, (mean, std) => (1 - mean) / std).Max());
         }
 
-        LayerNode[] readers = [.. Readers(input.Name).Select(reader => reader.Node).OfType<LayerNode>()];
+        LayerNode[] reading = [.. readers.Of(input.Name).Select(reader => reader.Node).OfType<LayerNode>()];
         Grid grid = Signed(low, high, InputBits);
-        while (grid.Bits > OrdinaryBits && readers.Any(reader => LargestSum(reader, grid) >= 1 << 24))
+        while (grid.Bits > OrdinaryBits && reading.Any(reader => IntegerFilters.LargestSum(reader, grid) >= ExactInFloat32))
         {
             grid = Signed(low, high, grid.Bits - 1);
         }
@@ -107,21 +134,64 @@ internal sealed class Calibration(
         return new Signal(nodes[^1].Name, input.Shape, grid, images, Array.ConvertAll(images, v => grid.Code(v)), "range");
     }
 
-    private Signal Pool(MaxPoolNode pool)
+    /// <summary>A node that picks some of the values that it is given.</summary>
+    private Signal Pick(GraphNode node)
     {
-        Signal x = signals[pool.Inputs[0]];
-        nodes.Add(pool with { Inputs = [x.Node], Grid = null });
-        float[] codes = FloatLayers.Run(pool, x.Shape, Array.ConvertAll(x.Codes, code => (float)code));
-        Signal pooled = x with
+        Signal x = signals[node.Inputs[0]];
+        nodes.Add(node with { Inputs = [x.Node], Grid = null });
+        float[] codes = FloatLayers.Run(node, x.Shape, Array.ConvertAll(x.Codes, code => (float)code));
+        Signal picked = x with
         {
-            Node = pool.Name,
-            Shape = pool.Shape,
-            Exact = FloatLayers.Run(pool, x.Shape, x.Exact),
+            Node = node.Name,
+            Shape = node.Shape,
+            Exact = FloatLayers.Run(node, x.Shape, x.Exact),
             Codes = Array.ConvertAll(codes, code => (int)code),
             Compared = null,
         };
-        return Compare(pool.Name, pooled, pooled.Values);
+        return Compare(node.Name, picked, picked.Values);
     }
+
+    /// <summary>A sum that no layer has taken in.</summary>
+    private Signal Sum(AddNode node)
+    {
+        Signal[] x = [.. node.Inputs.Select(name => signals[name])];
+        float[] exact = Total(x.Select(signal => signal.Exact)), wanted = Total(x.Select(signal => signal.Values));
+        (Grid grid, string rule) = Grid(node.Name, exact, wanted, node.Shape, neverNegative: x.All(signal => signal.Grid.Zero == 0));
+
+        // Factors of so many bits that 32-bit lanes hold what byte codes give.
+        double[] ratio = [.. x.Select(signal => signal.Grid.Step / grid.Step)];
+        double summand = grid.Zero - x.Zip(ratio, (signal, r) => signal.Grid.Zero * r).Sum();
+        double most = 1 + Math.Abs(summand) + x.Zip(ratio, (signal, r) => signal.Grid.Top * r).Sum();
+        int shift = Math.Clamp(30 - (int)Math.Ceiling(Math.Log2(most)), 1, 30);
+        int[] multipliers = [.. ratio.Select(r => (int)Math.Round(Math.ScaleB(r, shift)))];
+        long offset = (long)Math.Round(Math.ScaleB(summand, shift));
+        nodes.Add(new QuantizedAddNode
+        {
+            Name = node.Name,
+            Inputs = [.. x.Select(signal => signal.Node)],
+            InputGrids = [.. x.Select(signal => signal.Grid)],
+            Grid = grid,
+            Multipliers = multipliers,
+            Offset = offset,
+            Shift = shift,
+        });
+        int[] codes = new int[exact.Length];
+        for (int i = 0; i < codes.Length; i++)
+        {
+            long sum = 0;
+            for (int n = 0; n < x.Length; n++)
+            {
+                sum += (long)x[n].Codes[i] * multipliers[n];
+            }
+
+            codes[i] = IntegerEpilogue.Code(0, 0, offset, shift, grid.Top, sum);
+        }
+
+        Signal result = new(node.Name, node.Shape, grid, exact, codes, rule);
+        return Compare(node.Name, result, result.Values);
+    }
+
+    private static float[] Total(IEnumerable<float[]> summands) => summands.Aggregate((a, b) => [.. a.Zip(b, (p, q) => p + q)]);
 
     private Signal Average(GraphNode node)
     {
@@ -168,7 +238,7 @@ internal sealed class Calibration(
             exact[i] = relu && exact[i] < 0 ? 0 : exact[i];
         }
 
-        (Grid grid, string rule) = Grid(layer, exact, values, shape, relu);
+        (Grid grid, string rule) = Grid(layer.Name, exact, values, shape, relu);
         IntegerEpilogue epilogue = Epilogue(grid, slope, intercept, residual);
         nodes.Add(Node(layer, filters, integers, x, residual, grid, epilogue));
         Report(layer, x, integers, Math.Sqrt(missed / Math.Max(spread, double.Epsilon)));
@@ -229,117 +299,68 @@ internal sealed class Calibration(
     }
 
     /// <summary>A layer's filters in integers, what one step of a sum is worth in each channel, and the sums for all images.</summary>
-    private static (FilterNode Filters, TensorData Integers, double[] Unit, float[] Sums) Integers(LayerNode layer, Signal x)
+    private (FilterNode Filters, TensorData Integers, double[] Unit, float[] Sums) Integers(LayerNode layer, Signal x)
     {
-        FilterNode filters = AsFilters(layer, x.Shape);
+        FilterNode filters = IntegerFilters.AsFilters(layer, x.Shape);
         if (layer is AdderNode)
         {
-            byte[] codes = AdderCodes(filters, x.Grid);
+            byte[] codes = IntegerFilters.AdderCodes(filters, x.Grid);
             double[] steps = [.. Enumerable.Repeat(x.Grid.Step, layer.Shape.Channels)];
-            return (filters, IntegerTensors.Of(codes, filters.Filters.Shape), steps, AdderSums(filters, x.Shape, codes, x.Grid.Bits, x.Codes));
+            return (
+                filters, Shared(layer, IntegerTensors.Of(codes, filters.Filters.Shape)), steps,
+                IntegerFilters.AdderSums(filters, x.Shape, codes, x.Grid.Bits, x.Codes));
         }
 
-        (sbyte[] weights, double[] scales) = Weights(filters, x.Grid);
-        TensorData integers = IntegerTensors.Of(weights, filters.Filters.Shape);
+        (sbyte[] weights, double[] scales) = IntegerFilters.Weights(filters, x.Grid, int.MaxValue);
+        if (filters.Shape.Pixels > 1 && IntegerFilters.LargestSum(filters, x.Grid, weights) >= ExactInFloat32)
+        {
+            (weights, scales) = IntegerFilters.Weights(filters, x.Grid, ExactInFloat32 - 1);
+        }
+
+        TensorData integers = Shared(layer, IntegerTensors.Of(weights, filters.Filters.Shape));
         float[] fromZero = Array.ConvertAll(x.Codes, code => (float)(code - x.Grid.Zero));
         FilterNode convolution = ((ConvolutionNode)filters) with { Filters = TensorData.FromFloats(integers.ToFloats(), integers.Shape) };
         return (filters, integers, [.. scales.Select(scale => scale * x.Grid.Step)], FloatLayers.Run(convolution, x.Shape, fromZero));
     }
 
-    /// <summary>A fully connected layer as a convolution whose window is its input.</summary>
-    private static FilterNode AsFilters(LayerNode layer, FeatureShape x) => layer is LinearNode linear
-        ? new ConvolutionNode
-        {
-            Name = layer.Name,
-            Window = new WindowGeometry(x.Height, x.Width),
-            Filters = TensorData.FromFloats(linear.Weight.ToFloats(), layer.Shape.Channels, x.Channels, x.Height, x.Width),
-            Shape = new FeatureShape(layer.Shape.Channels, 1, 1),
-        }
-        : (FilterNode)layer;
-
-    private static byte[] AdderCodes(FilterNode filters, Grid grid) => Array.ConvertAll(filters.Filters.ToFloats(), w => (byte)grid.Code(w));
-
-    private static float[] AdderSums(FilterNode filters, FeatureShape input, byte[] codes, int bits, int[] x)
+    /// <summary>A layer's integers: where another layer of the same weights has the same, its tensor.</summary>
+    private TensorData Shared(LayerNode layer, TensorData integers)
     {
-        int n = x.Length / input.Count;
-        ByteLayer layer = new(Steps.Shapes.Of(filters.Window, filters.Groups, input, filters.Shape.Channels, 1), codes, bits);
-        WindowGeometry w = filters.Window;
-        ByteLayout layout = new(input.Channels, input.Height, input.Width, Math.Max(w.PaddingH, w.PaddingW));
-        const int at = 16;
-        float[] sums = new float[n * filters.Shape.Count];
-        for (int from = 0; from < n; from += at)
+        if (!integersOf.TryGetValue(layer.Weights, out List<TensorData>? known))
         {
-            int now = Math.Min(at, n - from);
-            BytePlanes planes = BytePlanes.Allocate(now, layout);
-            planes.CopyFrom(Array.ConvertAll(x[(from * input.Count)..((from + now) * input.Count)], code => (byte)code));
-            int[] y = new int[now * filters.Shape.Count];
-            layer.Forward(planes, y);
-            for (int i = 0; i < y.Length; i++)
-            {
-                sums[from * filters.Shape.Count + i] = y[i];
-            }
+            integersOf[layer.Weights] = known = [];
         }
 
-        return sums;
-    }
-
-    /// <summary>A convolution's weights in signed bytes, with a scale a filter, so small that sums stay within 32 bits.</summary>
-    private static (sbyte[] Weights, double[] Scales) Weights(FilterNode filters, Grid input)
-    {
-        float[] weights = filters.Filters.ToFloats();
-        double reach = Math.Max(input.Zero, input.Top - input.Zero);
-        sbyte[] integers = new sbyte[weights.Length];
-        double[] scales = new double[filters.Shape.Channels];
-        for (int o = 0; o < scales.Length; o++)
+        if (known.Find(other => other.Data.Span.SequenceEqual(integers.Data.Span)) is { } same)
         {
-            Span<float> filter = weights.AsSpan(o * filters.SumLength, filters.SumLength);
-            double largest = 0, sum = 0;
-            foreach (float w in filter)
-            {
-                (largest, sum) = (Math.Max(largest, Math.Abs(w)), sum + Math.Abs(w));
-            }
-
-            // Rounding adds a half to each weight at most.
-            double room = Math.Max(int.MaxValue / reach - 0.5 * filter.Length, 1);
-            scales[o] = largest == 0 ? 1 : Math.Max(largest / sbyte.MaxValue, sum / room);
-            for (int i = 0; i < filter.Length; i++)
-            {
-                integers[o * filter.Length + i] = (sbyte)Math.Round(filter[i] / scales[o]);
-            }
+            return same;
         }
 
-        return (integers, scales);
+        known.Add(integers);
+        return integers;
     }
 
-    private static double LargestSum(LayerNode layer, Grid grid)
+    /// <summary>The grid of what a node gives, for whatever reads it.</summary>
+    private (Grid Grid, string Rule) Grid(string name, float[] exact, float[] values, FeatureShape shape, bool neverNegative)
     {
-        FilterNode filters = layer as FilterNode
-            ?? throw new InferenceException($"The node '{layer.Name}' cannot be quantized: it reads the input as a vector.");
-        return Weights(filters, grid).Weights.Chunk(filters.SumLength).Max(filter => filter.Sum(w => Math.Abs((long)w)))
-            * (double)Math.Max(grid.Zero, grid.Top - grid.Zero);
-    }
-
-    /// <summary>The grid of a layer's output, for whatever reads it.</summary>
-    private (Grid Grid, string Rule) Grid(LayerNode layer, float[] exact, float[] values, FeatureShape shape, bool relu)
-    {
-        Reader[] readers = [.. Readers(layer.Name)];
+        ValueReader[] reading = [.. readers.Of(name)];
         double low = values.Min(), high = values.Max();
-        if (readers.Any(reader => reader.Node is null))
+        if (reading.Any(reader => reader.Node is null))
         {
             // Scores: twice what was met on either side.
             double most = 2 * Math.Max(Math.Max(-low, high), 1e-6);
             return (Signed(-most, most, ScoreBits), "range");
         }
 
-        if (!relu)
+        if (!neverNegative)
         {
-            bool added = readers.Any(reader => reader.IsResidual);
+            bool added = reading.Any(reader => reader.IsResidual);
             return (Signed(Math.Min(low, 0), Math.Max(high, 0), added ? OrdinaryBits : SignedBits), "range");
         }
 
-        bool onlyCompared = readers.All(reader => reader is { Node: AdderNode, IsResidual: false });
-        return onlyCompared || (bits == OrdinaryBits && readers.Any(reader => reader.Node is AdderNode && !reader.IsResidual))
-            ? Search(layer.Name, exact, values, shape)
+        bool onlyCompared = reading.All(reader => reader is { Node: AdderNode, IsResidual: false });
+        return onlyCompared || (bits == OrdinaryBits && reading.Any(reader => reader.Node is AdderNode && !reader.IsResidual))
+            ? Search(name, exact, values, shape)
             : (AdderNet.Graph.Grid.To(high > 1e-6 ? high : 1, OrdinaryBits), "max"); // Where every ReLU is shut, any grid will do.
     }
 
@@ -376,26 +397,24 @@ internal sealed class Calibration(
     /// <summary>The grid on which adder layers compare a value: the one they were trained on, or the best for them.</summary>
     private (Grid Grid, string Rule) Search(string name, float[] exact, float[] values, FeatureShape shape)
     {
-        double[] largest = [.. Comparing(name).Select(reader => trained.GetValueOrDefault(reader.Node!.Name)).Where(range => range > 0)];
+        double[] largest = [.. readers.Comparing(name).Select(reader => trained.GetValueOrDefault(reader.Node!.Name)).Where(range => range > 0)];
         return largest.Length > 0
             ? (AdderNet.Graph.Grid.To(largest.Max(), bits), "training")
             : GridSearch.Find(Trials(name, exact, values, shape), values, bits);
     }
-
-    private IEnumerable<Reader> Comparing(string name) => Readers(name).Where(reader => reader is { Node: AdderNode, IsResidual: false });
 
     /// <summary>What the adder layers that read a value make of it, for some images.</summary>
     private List<GridSearch.Trial> Trials(string name, float[] exact, float[] values, FeatureShape shape)
     {
         int some = Math.Min(count, TrialImages) * shape.Count;
         List<GridSearch.Trial> trials = [];
-        foreach (Reader reader in Comparing(name))
+        foreach (ValueReader reader in readers.Comparing(name))
         {
             float[] x = values[..some], y = exact[..some];
             FeatureShape at = shape;
-            foreach (MaxPoolNode pool in reader.Through)
+            foreach (GraphNode pick in reader.Through)
             {
-                (x, y, at) = (FloatLayers.Run(pool, at, x), FloatLayers.Run(pool, at, y), pool.Shape);
+                (x, y, at) = (FloatLayers.Run(pick, at, x), FloatLayers.Run(pick, at, y), pick.Shape);
             }
 
             AdderNode layer = (AdderNode)reader.Node!;
@@ -403,7 +422,7 @@ internal sealed class Calibration(
             float[] sums = FloatLayers.Run(layer, at, y, neverNegative: true);
             FeatureShape from = at;
             trials.Add(new GridSearch.Trial(x, sums, factor, layer.Shape, (codes, grid) =>
-                AdderSums(layer, from, AdderCodes(layer, grid), grid.Bits, codes)));
+                IntegerFilters.AdderSums(layer, from, IntegerFilters.AdderCodes(layer, grid), grid.Bits, codes)));
         }
 
         return trials;
@@ -436,30 +455,5 @@ internal sealed class Calibration(
     {
         double step = Math.Max(high - low, 1e-6) / ((1 << bits) - 1);
         return new Grid(step, bits, (int)Math.Clamp(Math.Round(-low / step), 0, (1 << bits) - 1));
-    }
-
-    /// <summary>A layer that reads a value, through what poolings, and whether it adds it to its own sums; null for an output of the network.</summary>
-    private sealed record Reader(GraphNode? Node, bool IsResidual, IReadOnlyList<MaxPoolNode> Through);
-
-    private IEnumerable<Reader> Readers(string name, params IReadOnlyList<MaxPoolNode> through)
-    {
-        if (fused.Outputs.Any(output => output.Node == name))
-        {
-            yield return new Reader(null, false, through);
-        }
-
-        foreach (GraphNode node in fused.Nodes.Where(node => node.Inputs.Contains(name)))
-        {
-            IEnumerable<Reader> further = node switch
-            {
-                MaxPoolNode pool => Readers(node.Name, [.. through, pool]),
-                FlattenNode => Readers(node.Name, through),
-                _ => node.Inputs.Index().Where(i => i.Item == name).Select(i => new Reader(node, i.Index > 0, through)),
-            };
-            foreach (Reader reader in further)
-            {
-                yield return reader;
-            }
-        }
     }
 }

@@ -16,7 +16,7 @@ public static class Quantizer
 
     /// <summary>Quantizes a network.</summary>
     /// <param name="graph">A float32 network of one input: ordinary convolutions and fully connected layers, adder layers that read what a
-    /// ReLU gives, BatchNorm, ReLU, sums of two, max-pooling and global average pooling.</param>
+    /// ReLU gives, BatchNorm, ReLU, sums, max-pooling, global average pooling, nearest upsampling, and concatenations before the outputs.</param>
     /// <param name="images">Images of the kind that it is made for, [N, C, H, W], prepared as for the float network; some hundred.</param>
     /// <param name="bits">Bits of adder layers' inputs and filters, 4 to 8. What is only added or multiplied keeps 8.</param>
     /// <param name="trained">Where adder layers were trained with inputs and filters rounded to a grid: the largest value of each layer's grid, by
@@ -47,11 +47,32 @@ public static class Quantizer
                 : $"The calibration images have {images.Length} values; images of {input.Shape} have {input.Shape.Count} each.");
         }
 
-        Check(fused);
-        return new Calibration(fused, input, images, bits, trained ?? new Dictionary<string, double>()).Run();
+        HashSet<string> arranged = Arranged(fused);
+        Check(fused, arranged);
+        return new Calibration(fused, input, images, bits, trained ?? new Dictionary<string, double>(), arranged).Run();
     }
 
-    private static void Check(NetworkGraph fused)
+    /// <summary>
+    /// Concatenations, and what is flattened for them, of which nothing but the outputs is made: they arrange values, as the codes of what
+    /// they join are on different grids.
+    /// </summary>
+    private static HashSet<string> Arranged(NetworkGraph fused)
+    {
+        HashSet<string> arranged = [];
+        foreach (GraphNode node in fused.Nodes.Reverse())
+        {
+            bool isOutput = fused.Outputs.Any(output => output.Node == node.Name);
+            if ((node is ConcatenateNode || (node is FlattenNode && !isOutput))
+                && fused.Nodes.Where(reader => reader.Inputs.Contains(node.Name)).All(reader => arranged.Contains(reader.Name)))
+            {
+                arranged.Add(node.Name);
+            }
+        }
+
+        return arranged;
+    }
+
+    private static void Check(NetworkGraph fused, HashSet<string> arranged)
     {
         if (fused.Nodes.Any(node => node.Grid is not null))
         {
@@ -68,7 +89,8 @@ public static class Quantizer
         {
             string? problem = node switch
             {
-                InputNode or MaxPoolNode or GlobalAveragePoolNode or FlattenNode => null,
+                InputNode or MaxPoolNode or GlobalAveragePoolNode or FlattenNode or UpsampleNode or AddNode => null,
+                _ when arranged.Contains(node.Name) => null,
                 LayerNode { Epilogue.Maximum: not null } => "it has an upper bound",
                 LayerNode { Epilogue.Minimum: not (null or 0) } => "it has a lower bound other than 0",
                 AdderNode adder when !neverNegative.Contains(adder.Inputs[0]) =>

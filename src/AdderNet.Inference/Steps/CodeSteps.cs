@@ -190,3 +190,113 @@ internal sealed class CodeFlattenStep(Value[] inputs, Value output) : Step(input
 {
     public override void Run(Frame frame) => frame.Store(Output, frame.Codes(Inputs[0]));
 }
+
+/// <summary>Each code as a square of factor x factor.</summary>
+internal sealed class CodeUpsampleStep(int factor, Value[] inputs, Value output) : Step(inputs, output)
+{
+    public override void Run(Frame frame)
+    {
+        BytePlanes x = frame.Planes(Inputs[0]), y = frame.Cleared(Output);
+        for (int row = 0; row < frame.Images * Inputs[0].Rows; row++)
+        {
+            ReadOnlySpan<byte> from = Inputs[0].Row(x, row);
+            Span<byte> first = Output.Row(y, row * factor);
+            for (int i = 0; i < from.Length; i++)
+            {
+                first.Slice(i * factor, factor).Fill(from[i]);
+            }
+
+            for (int i = 1; i < factor; i++)
+            {
+                first.CopyTo(Output.Row(y, row * factor + i));
+            }
+        }
+    }
+}
+
+/// <summary>Sums of codes.</summary>
+internal sealed class QuantizedAddStep : Step
+{
+    private readonly QuantizedAddNode node;
+    private readonly bool narrow;
+
+    public QuantizedAddStep(QuantizedAddNode node, Value[] inputs, Value output)
+        : base(inputs, output)
+    {
+        this.node = node;
+        long largest = Math.Abs(node.RoundingOffset) + node.Multipliers.Sum(multiplier => byte.MaxValue * Math.Abs((long)multiplier));
+        narrow = inputs.Length == 2 && inputs.All(input => input.IsBytes) && output.IsBytes && largest <= int.MaxValue && node.Shift < 32;
+    }
+
+    public override void Run(Frame frame)
+    {
+        if (narrow)
+        {
+            BytePlanes a = frame.Planes(Inputs[0]), b = frame.Planes(Inputs[1]), y = frame.Cleared(Output);
+            if (a.Layout == y.Layout && b.Layout == y.Layout && node.RoundingOffset >> node.Shift == 0)
+            {
+                // Borders are zeros on all sides.
+                int length = (int)(frame.Images * y.Layout.ImageLength);
+                Add(a.Memory[..length], b.Memory[..length], y.Memory[..length]);
+                return;
+            }
+
+            for (int row = 0; row < frame.Images * Output.Rows; row++)
+            {
+                Add(Inputs[0].Row(a, row), Inputs[1].Row(b, row), Output.Row(y, row));
+            }
+
+            return;
+        }
+
+        Span<int> sums = frame.Integers(frame.Images * Output.Shape.Count);
+        Span<long> wide = MemoryMarshal.Cast<float, long>(frame.Extra(2 * sums.Length));
+        wide.Clear();
+        foreach ((Value input, int multiplier) in Inputs.Zip(node.Multipliers))
+        {
+            ReadOnlySpan<int> x = frame.Codes(input);
+            for (int i = 0; i < x.Length; i++)
+            {
+                wide[i] += (long)x[i] * multiplier;
+            }
+        }
+
+        for (int i = 0; i < sums.Length; i++)
+        {
+            sums[i] = IntegerEpilogue.Code(0, 0, node.Offset, node.Shift, node.Grid!.Top, wide[i]);
+        }
+
+        frame.Store(Output, sums);
+    }
+
+    /// <summary>Where no sum leaves 32 bits.</summary>
+    private void Add(ReadOnlySpan<byte> a, ReadOnlySpan<byte> b, Span<byte> y)
+    {
+        (int p, int q, int offset, int top) = (node.Multipliers[0], node.Multipliers[1], (int)node.RoundingOffset, node.Grid!.Top);
+        int i = 0;
+        for (; i <= y.Length - Vector<byte>.Count; i += Vector<byte>.Count)
+        {
+            Vector.Widen(new Vector<byte>(a[i..]), out Vector<ushort> lowA, out Vector<ushort> highA);
+            Vector.Widen(new Vector<byte>(b[i..]), out Vector<ushort> lowB, out Vector<ushort> highB);
+            Vector.Narrow(Codes(lowA, lowB), Codes(highA, highB)).CopyTo(y[i..]);
+        }
+
+        for (; i < y.Length; i++)
+        {
+            y[i] = (byte)Math.Clamp((a[i] * p + b[i] * q + offset) >> node.Shift, 0, top);
+        }
+
+        Vector<ushort> Codes(Vector<ushort> a, Vector<ushort> b)
+        {
+            Vector.Widen(a, out Vector<uint> firstA, out Vector<uint> secondA);
+            Vector.Widen(b, out Vector<uint> firstB, out Vector<uint> secondB);
+            return Vector.Narrow(Code(firstA, firstB), Code(secondA, secondB));
+        }
+
+        Vector<uint> Code(Vector<uint> a, Vector<uint> b)
+        {
+            Vector<int> sum = a.As<uint, int>() * p + b.As<uint, int>() * q + new Vector<int>(offset);
+            return Vector.Min(Vector.Max(Vector.ShiftRightArithmetic(sum, node.Shift), Vector<int>.Zero), new Vector<int>(top)).As<int, uint>();
+        }
+    }
+}

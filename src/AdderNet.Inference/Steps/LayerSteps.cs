@@ -141,11 +141,12 @@ internal sealed class AdderStep : FilterStep
 internal sealed class ConvolutionStep : FilterStep
 {
     private readonly PackedConvolution weights;
+    private readonly long bytes;
 
-    public ConvolutionStep(FilterNode layer, float[] filters, Value[] inputs, Value output)
-        : base(layer, inputs, output) => weights = new PackedConvolution(Shape(1), filters);
+    public ConvolutionStep(ConvolutionNode layer, Value[] inputs, Value output, PackedWeights packed)
+        : base(layer, inputs, output) => (weights, bytes) = packed.Of(layer.Filters, Shape(1));
 
-    public override long WeightBytes => weights.Bytes + Finish.Bytes;
+    public override long WeightBytes => bytes + Finish.Bytes;
 
     protected override void Compute(AdderShape shape, Frame frame, Span<float> y) =>
         ConvolutionKernel.Forward(shape, frame.Of(Inputs[0]), weights, y, Finish.Of(frame, Inputs), frame.Workspace);

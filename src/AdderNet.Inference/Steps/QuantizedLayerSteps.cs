@@ -89,12 +89,13 @@ internal sealed class QuantizedConvolutionStep : Step
     private readonly QuantizedConvolutionNode node;
     private readonly AdderShape one;
     private readonly PackedConvolution? packed;
+    private readonly long bytes;
     private readonly int[] filters = [];
     private readonly IntegerFinish finish;
     private readonly ByteChannel[] channels = [];
     private AdderShape? latest;
 
-    public QuantizedConvolutionStep(QuantizedConvolutionNode node, Value[] inputs, Value output)
+    public QuantizedConvolutionStep(QuantizedConvolutionNode node, Value[] inputs, Value output, PackedWeights weights)
         : base(inputs, output)
     {
         this.node = node;
@@ -103,11 +104,12 @@ internal sealed class QuantizedConvolutionStep : Step
         long largest = node.LargestSum;
         if (largest < ExactInFloat32)
         {
-            packed = new PackedConvolution(one, node.Filters.ToFloats());
+            (packed, bytes) = weights.Of(node.Filters, one);
         }
         else
         {
             filters = node.Filters.ToInt32s();
+            bytes = (long)sizeof(int) * filters.Length;
         }
 
         if (packed is not null && output.IsBytes && !node.Epilogue.AddsResidual)
@@ -117,7 +119,7 @@ internal sealed class QuantizedConvolutionStep : Step
         }
     }
 
-    public override long WeightBytes => (packed?.Bytes ?? sizeof(int) * filters.Length) + finish.Bytes;
+    public override long WeightBytes => bytes + finish.Bytes;
 
     public override void Run(Frame frame)
     {

@@ -18,21 +18,27 @@ internal abstract class Step(Value[] inputs, Value output)
     public abstract void Run(Frame frame);
 
     /// <summary>The step of a node.</summary>
+    /// <param name="node">The node.</param>
+    /// <param name="inputs">What it reads.</param>
+    /// <param name="output">What it writes.</param>
+    /// <param name="packed">Weights of the network's convolutions.</param>
     /// <exception cref="InferenceException">The engine does not know the node.</exception>
-    public static Step Of(GraphNode node, Value[] inputs, Value output) => node switch
+    public static Step Of(GraphNode node, Value[] inputs, Value output, PackedWeights packed) => node switch
     {
         QuantizeNode => new QuantizeStep(node.Grid!, inputs, output),
         DequantizeNode dequantize => new DequantizeStep(dequantize.InputGrid, inputs, output),
         RequantizeNode requantize => new RequantizeStep(requantize, inputs, output),
         QuantizedAdderNode adder => new QuantizedAdderStep(adder, inputs, output),
-        QuantizedConvolutionNode convolution => new QuantizedConvolutionStep(convolution, inputs, output),
+        QuantizedConvolutionNode convolution => new QuantizedConvolutionStep(convolution, inputs, output, packed),
+        QuantizedAddNode add => new QuantizedAddStep(add, inputs, output),
         GlobalSumNode => new GlobalSumStep(inputs, output),
         MaxPoolNode pool when output.IsBytes => new CodeMaxPoolStep(pool.Window, inputs, output),
+        UpsampleNode upsample when output.IsBytes => new CodeUpsampleStep(upsample.Factor, inputs, output),
         FlattenNode when output.IsBytes => new CodeFlattenStep(inputs, output),
         { Grid: not null } => throw new InferenceException(
             $"The engine can't run the node '{node.Name}', a {node.GetType().Name}, on integer codes{(output.IsBytes ? "" : $" of {node.Grid.Bits} bits")}."),
         AdderNode adder => new AdderStep(adder, inputs, output),
-        ConvolutionNode convolution => new ConvolutionStep(convolution, convolution.Filters.ToFloats(), inputs, output),
+        ConvolutionNode convolution => new ConvolutionStep(convolution, inputs, output, packed),
         BinaryConvolutionNode binary => new BinaryConvolutionStep(binary, inputs, output),
         LinearNode linear => new LinearStep(linear, inputs, output),
         BatchNormNode norm => new BatchNormStep(norm, inputs, output),

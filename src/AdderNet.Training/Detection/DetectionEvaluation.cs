@@ -14,6 +14,10 @@ public sealed record DetectionEvaluationResult(
 {
     /// <summary>Images a second.</summary>
     public double ImagesPerSecond => Seconds > 0 ? Found.Count / Seconds : 0;
+
+    /// <summary>The two values that decide, as what any task gives; 0 where there is nothing to find.</summary>
+    public EvaluationResult ToResult() => new(
+        new MetricValues((DetectionMetrics.Map50Name, Scores.All.Map50 ?? 0), (DetectionMetrics.MapName, Scores.All.Map ?? 0)), Found.Count, Seconds);
 }
 
 /// <summary>Measures detectors.</summary>

@@ -1,6 +1,7 @@
 using System.Runtime.InteropServices;
 using AdderNet.Data;
 using AdderNet.Data.Detection;
+using AdderNet.Graph;
 using AdderNet.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -21,7 +22,7 @@ public sealed class Detector(nn.Module<Tensor, Tensor> model, IReadOnlyList<Dete
     /// <param name="leastScore">Objects that are less sure are none.</param>
     /// <returns>The objects in pixels of the stored image, surest first.</returns>
     /// <exception cref="DataException">The image cannot be prepared.</exception>
-    public IReadOnlyList<FoundBox> Find(RawImage image, Augmentation preparation, float leastScore = FcosDecoder.LeastScore)
+    public IReadOnlyList<FoundBox> Find(RawImage image, Augmentation preparation, float leastScore = BoxDecoding.LeastScore)
     {
         ArgumentNullException.ThrowIfNull(preparation);
         (float[] pixels, int height, int width, Placement placement) = preparation.Place(image);
@@ -37,7 +38,7 @@ public sealed class Detector(nn.Module<Tensor, Tensor> model, IReadOnlyList<Dete
         return [.. Rows(batch.Images.ImageTensor()).Select((row, i) =>
         {
             LabelledImage image = images[batch.Images.Indices[i]];
-            return Stored(row, batch.Placements[i], image.Width, image.Height, FcosDecoder.LeastScore);
+            return Stored(row, batch.Placements[i], image.Width, image.Height, BoxDecoding.LeastScore);
         })];
     }
 

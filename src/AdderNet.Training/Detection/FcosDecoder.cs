@@ -1,18 +1,11 @@
 using AdderNet.Data.Detection;
+using AdderNet.Graph;
 
 namespace AdderNet.Training.Detection;
 
 /// <summary>Makes boxes of a detector's numbers: those that are sure enough, and of each object the surest.</summary>
 internal static class FcosDecoder
 {
-    /// <summary>Boxes that are less sure are none.</summary>
-    public const float LeastScore = 0.05f;
-
-    /// <summary>Boxes of one class that overlap more are of one object.</summary>
-    public const float MostIoU = 0.6f;
-
-    private const int MostPerMap = 1000;
-
     /// <summary>The objects that are found in an image, surest first.</summary>
     /// <param name="row">What the detector gives for it.</param>
     /// <param name="grid">The detector's places.</param>
@@ -20,8 +13,8 @@ internal static class FcosDecoder
     /// <param name="mostIoU">Boxes of one class that overlap more are of one object.</param>
     /// <param name="most">Most objects.</param>
     public static List<FoundBox> Decode(
-        ReadOnlySpan<float> row, FcosGrid grid, float leastScore = LeastScore, float mostIoU = MostIoU,
-        int most = DetectionMeter.MostDetections)
+        ReadOnlySpan<float> row, FcosGrid grid, float leastScore = BoxDecoding.LeastScore, float mostIoU = BoxDecoding.MostOverlap,
+        int most = BoxDecoding.Most)
     {
         List<FoundBox> candidates = [];
         foreach (FcosGrid.Map map in grid.Maps)
@@ -43,7 +36,7 @@ internal static class FcosDecoder
                 }
             }
 
-            candidates.AddRange(here.Count > MostPerMap ? here.OrderByDescending(f => f.Score).Take(MostPerMap) : here);
+            candidates.AddRange(here.Count > BoxDecoding.MostPerMap ? here.OrderByDescending(f => f.Score).Take(BoxDecoding.MostPerMap) : here);
         }
 
         return Suppress(candidates, mostIoU, most);
@@ -79,7 +72,7 @@ internal static class FcosDecoder
             x + Distance(values, 2), y + Distance(values, 3)).Clip(grid.Width, grid.Height);
 
         float Distance(ReadOnlySpan<float> values, int edge) =>
-            map.Level.Stride * MathF.Exp(Math.Min(values[(grid.Classes + edge) * size + i], (float)FcosLoss.MostLogarithm));
+            map.Level.Stride * MathF.Exp(Math.Min(values[(grid.Classes + edge) * size + i], BoxDecoding.MostLogarithm));
     }
 
     private static float Sigmoid(float x) => 1 / (1 + MathF.Exp(-x));

@@ -1,3 +1,4 @@
+using AdderNet.Graph;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -13,9 +14,6 @@ namespace AdderNet.Training.Detection;
 internal sealed record FcosLoss(Tensor Classes, Tensor Boxes, Tensor Centres)
 {
     private const double Alpha = 0.25;
-
-    /// <summary>Larger logarithms of a distance are cut: e^6 strides are more than any image has.</summary>
-    internal const double MostLogarithm = 6;
 
     /// <summary>All three together.</summary>
     public Tensor Sum() => Classes + Boxes + Centres;
@@ -44,7 +42,7 @@ internal sealed record FcosLoss(Tensor Classes, Tensor Boxes, Tensor Centres)
 
         Tensor found = all.index_select(0, tensor(places)), centreness = tensor(targets.Centreness);
         Tensor overlap = GeneralizedIoU(
-            found.narrow(1, grid.Classes, 4).clamp_max(MostLogarithm).exp(), tensor(targets.Distances, [places.Length, 4]));
+            found.narrow(1, grid.Classes, 4).clamp_max(BoxDecoding.MostLogarithm).exp(), tensor(targets.Distances, [places.Length, 4]));
         return new FcosLoss(
             classes, ((1 - overlap) * centreness).sum() / centreness.sum().clamp_min(1e-6),
             nn.functional.binary_cross_entropy_with_logits(found.select(1, grid.Classes + 4), centreness));
