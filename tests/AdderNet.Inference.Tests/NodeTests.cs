@@ -91,7 +91,9 @@ public class NodeTests
                     Grid = new Grid(1, 12),
                     Epilogue = new IntegerEpilogue
                     {
-                        Multiplier = IntegerTensors.Of((int[])[-1], 1), Offset = IntegerTensors.Of((long[])[0], 1), Shift = IntegerTensors.Of((int[])[1], 1),
+                        Multiplier = IntegerTensors.Of((int[])[-1], 1),
+                        Offset = IntegerTensors.Of((long[])[0], 1),
+                        Shift = IntegerTensors.Of((int[])[1], 1),
                     },
                 });
                 nodes.Add(new DequantizeNode { Name = "z", Inputs = ["layer"], InputGrid = new Grid(1, 12) });

@@ -44,7 +44,7 @@ internal static class OnnxProtos
         : Tensor(name, tensor.ToFloats(), shape);
 
     /// <summary>A value of so much for each of N images, or for one.</summary>
-    public static ValueInfoProto Value(string name, FeatureShape shape, bool single)
+    public static ValueInfoProto Value(string name, FeatureShape shape, bool single = false)
     {
         TensorShapeProto.Types.Dimension images = single ? new() { DimValue = 1 } : new() { DimParam = "N" };
         TensorShapeProto sizes = new() { Dim = { images } };

@@ -62,7 +62,7 @@ internal sealed class OnnxWriter
                 writer.body.Node.Add(identity);
             }
 
-            writer.body.Output.Add(Value(output.Name, graph[output.Node].Shape, single: false));
+            writer.body.Output.Add(Value(output.Name, graph[output.Node].Shape));
         }
 
         if (graph.Metadata.Boxes is { } boxes)
