@@ -107,11 +107,14 @@ internal static class InfoCommand
         }
 
         using LoadedModel model = LoadedModel.OfRun(path, CheckpointChoice.Best);
-        model.RefuseDetector("counted");
         return Of(model.Name, model.Title, model.Source, model.Layers, model.ToGraph());
 
         static Subject Of(string name, string title, string source, LayerKind kind, NetworkGraph graph) =>
-            new(name, title, $"{title}, {source}", kind, graph[graph.Outputs[0].Node].Shape.Channels, graph);
+            new(name, title, $"{title}, {source}", kind, Classes(graph), graph);
+
+        static int Classes(NetworkGraph graph) => graph.Metadata is { Boxes: not null, ClassNames: { } names }
+            ? names.Count
+            : graph[graph.Outputs[0].Node].Shape.Channels;
     }
 
     /// <summary>The steps that are modules; the sums of residual blocks and the ReLUs behind them are parts of their blocks.</summary>
