@@ -16,6 +16,7 @@ const string Usage = """
            [--seconds S] [--batch N] [--json FILE]
            bench ship [--run RUN] [--cnn RUN] [--model NAME --data NAME] [--data-dir DIR] [--threads N] [--seconds S] [--readme]
            bench deployed
+           bench scaling
 
       layers     layer forward against libtorch's Conv2d, or with --peer ort against ONNX Runtime's float32 Conv, over the layers of
                  ResNet-20, VGG-small and ResNet-18
@@ -30,6 +31,7 @@ const string Usage = """
                  of the runs of `addernet train` and `addernet train --layers cnn`, of others, or of files of weights with
                  --model and --data; --readme writes the README's section
       deployed   time and memory of addernet-infer with ResNet-20, from start to end (after ./native)
+      scaling    training on two processes against one, over slowed networks (as root, on Linux), and what a model makes of it
 
     Without a name: all but official. S is the time for one layer (default 1.5), N the batch of `official` (default 64).
     """;
@@ -45,6 +47,17 @@ if (args is ["official-ours", var t, var b])
     TorchThreads.Use(int.Parse(t));
     OfficialSuite.RunOurs(int.Parse(b));
     return 0;
+}
+
+if (args is [ScalingSuite.RankArgument, var rankModel, var rankBatch, var rankSteps])
+{
+    ScalingSuite.RunRank(rankModel, int.Parse(rankBatch), int.Parse(rankSteps));
+    return 0;
+}
+
+if (args is ["scaling"])
+{
+    return Told(ScalingSuite.Run);
 }
 
 if (args is ["deployed"])

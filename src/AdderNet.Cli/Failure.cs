@@ -2,6 +2,7 @@ using System.Reflection;
 using System.Runtime.InteropServices;
 using AdderNet.Checkpoints;
 using AdderNet.Data;
+using AdderNet.Distributed;
 using AdderNet.Graph;
 using AdderNet.Inference;
 using AdderNet.Reproduction;
@@ -13,7 +14,10 @@ namespace AdderNet.Cli;
 internal static class Failure
 {
     /// <summary>Writes the sentence (and the trace, where ADDERNET_TRACE asks for it) and returns the exit code.</summary>
-    public static int Report(Exception exception, TextWriter error)
+    /// <param name="exception">What went wrong.</param>
+    /// <param name="error">Where to write.</param>
+    /// <param name="who">The process that it went wrong in, where there are several, and a colon.</param>
+    public static int Report(Exception exception, TextWriter error, string who = "")
     {
         Exception e = exception;
         while (e is TargetInvocationException or TypeInitializationException or AggregateException { InnerExceptions.Count: 1 } && e.InnerException is { } inner)
@@ -34,8 +38,8 @@ internal static class Failure
 
         bool trace = Environment.GetEnvironmentVariable("ADDERNET_TRACE") is { Length: > 0 } and not "0";
         error.WriteLine(Sentence(e) is { } sentence
-            ? $"Error: {sentence}"
-            : $"Error: unexpected {e.GetType().Name}: {OneLine(e.Message)}{(trace ? "" : " (Set ADDERNET_TRACE=1 to see where.)")}");
+            ? $"Error: {who}{sentence}"
+            : $"Error: {who}unexpected {e.GetType().Name}: {OneLine(e.Message)}{(trace ? "" : " (Set ADDERNET_TRACE=1 to see where.)")}");
         if (trace)
         {
             error.WriteLine(exception);
@@ -47,7 +51,7 @@ internal static class Failure
     /// <summary>What to say of an exception that is the user's to solve; null for one that is ours.</summary>
     private static string? Sentence(Exception e) => e switch
     {
-        CliException or DataException or TrainingException or CheckpointException or OtherRunException or InferenceException or GraphException or DllNotFoundException => WithHint(e),
+        CliException or DataException or TrainingException or CheckpointException or OtherRunException or InferenceException or GraphException or DistributedException or DllNotFoundException => WithHint(e),
         UnauthorizedAccessException => $"{OneLine(e.Message)} Choose a place where you may read and write.",
         IOException => OneLine(e.Message),
         OutOfMemoryException => "there is not enough memory; use a smaller --batch-size or a smaller model.",

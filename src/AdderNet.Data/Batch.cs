@@ -12,12 +12,13 @@ public sealed class Batch : IDisposable
     private readonly Action<float[]>? giveBack;
     private float[]? images;
 
-    internal Batch(float[] images, int[] indices, long[] labels, int height, int width, int channels, Action<float[]> giveBack)
+    internal Batch(float[] images, int[] indices, int totalCount, long[] labels, int height, int width, int channels, Action<float[]> giveBack)
     {
         this.images = images;
         this.giveBack = giveBack;
         Placements = new Placement[indices.Length];
         Indices = indices;
+        TotalCount = totalCount;
         Labels = labels;
         Height = height;
         Width = width;
@@ -27,6 +28,9 @@ public sealed class Batch : IDisposable
 
     /// <summary>Number of images.</summary>
     public int Count => Labels.Length;
+
+    /// <summary>Images of the whole batch, where several processes share it out; else <see cref="Count"/>.</summary>
+    public int TotalCount { get; }
 
     /// <summary>Rows of an image.</summary>
     public int Height { get; }

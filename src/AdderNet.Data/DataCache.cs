@@ -6,8 +6,6 @@ namespace AdderNet.Data;
 /// </summary>
 internal static class DataCache
 {
-    private static readonly TimeSpan LockPoll = TimeSpan.FromMilliseconds(100);
-
     /// <summary>The folder of one data set: under ADDERNET_CACHE, or addernet in the user's cache folder.</summary>
     public static string Folder(string dataset) => Folder(dataset, Environment.GetEnvironmentVariable);
 
@@ -72,37 +70,16 @@ internal static class DataCache
 
     private static string Parent(string url) => url[..(url.LastIndexOf('/') + 1)];
 
-    // The lock is the system's own on an open file: it ends with the process, however that ends. The file itself stays,
-    // for deleting it while another process opens it would let two in.
     private static FileStream Lock(string folder, OfficialFile file, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
     {
-        string path = Path.Combine(folder, ".lock");
         try
         {
-            Directory.CreateDirectory(folder);
-            while (true)
-            {
-                try
-                {
-                    return new FileStream(path, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.None, bufferSize: 1);
-                }
-                catch (IOException e) when (IsLocked(e))
-                {
-                    progress?.Report(new DownloadProgress(file.Name, 0, null, Waiting: true));
-                    cancellation.WaitHandle.WaitOne(LockPoll);
-                    cancellation.ThrowIfCancellationRequested();
-                }
-            }
+            return LockFile.Hold(
+                Path.Combine(folder, ".lock"), () => progress?.Report(new DownloadProgress(file.Name, 0, null, Waiting: true)), cancellation);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {
             throw new DataException($"The cache folder {folder} cannot be written to ({DataFile.OneLine(e).TrimEnd('.')}); set ADDERNET_CACHE to a folder that can.", e);
         }
     }
-
-    // What .NET raises for a file that another process holds: EWOULDBLOCK, by number as the system has it, or Windows' sharing violation.
-    private static bool IsLocked(IOException e) =>
-        e.GetType() == typeof(IOException) && (OperatingSystem.IsWindows()
-            ? (e.HResult & 0xFFFF) is 32 or 33
-            : e.HResult is 11 or 35);
 }

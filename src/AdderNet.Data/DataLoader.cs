@@ -13,6 +13,7 @@ public sealed class DataLoader : IDisposable
     private readonly int batchSize, largestBatch, threads, prefetch;
     private readonly bool shuffle;
     private readonly ulong seed;
+    private readonly Shard? shard;
     private readonly CancellationTokenSource disposed = new();
     private readonly ConcurrentBag<float[]> pool = [];
 
@@ -28,21 +29,24 @@ public sealed class DataLoader : IDisposable
     /// <param name="threads">Background threads; 0 prepares each batch when it is asked for, on the asking thread.</param>
     /// <param name="dropLast">Whether to leave out a last batch that is not full.</param>
     /// <param name="prefetch">Batches that may be ready or in preparation ahead of the one in use.</param>
-    /// <param name="minLast">Fewest images of a last batch; where fewer are left, the batch before takes them.</param>
+    /// <param name="minLast">Fewest images of a last batch, for each process that takes part; where fewer are left, the batch before takes
+    /// them.</param>
+    /// <param name="shard">The part of every batch that is prepared here; null for all of it.</param>
     /// <exception cref="ArgumentOutOfRangeException">A number is too small.</exception>
-    /// <exception cref="DataException">The augmentation does not fit the images, or a batch would exceed 2^31 - 1 floats.</exception>
+    /// <exception cref="DataException">The augmentation does not fit the images, a batch would exceed 2^31 - 1 floats, or is too small to be
+    /// shared out.</exception>
     public DataLoader(
         Dataset dataset, Augmentation augmentation, int batchSize, bool shuffle, ulong seed,
-        int threads = 1, bool dropLast = false, int prefetch = 3, int minLast = 1)
+        int threads = 1, bool dropLast = false, int prefetch = 3, int minLast = 1, Shard? shard = null)
         : this(
-            dataset, augmentation, batchSize, shuffle, seed, threads, dropLast, prefetch, minLast,
+            dataset, augmentation, batchSize, shuffle, seed, threads, dropLast, prefetch, minLast, shard,
             length => GC.AllocateUninitializedArray<float>(length))
     {
     }
 
     internal DataLoader(
         IImageSource dataset, Augmentation augmentation, int batchSize, bool shuffle, ulong seed, int threads, bool dropLast, int prefetch, int minLast,
-        Func<int, float[]> allocate)
+        Shard? shard, Func<int, float[]> allocate)
     {
         ArgumentNullException.ThrowIfNull(dataset);
         ArgumentNullException.ThrowIfNull(augmentation);
@@ -57,6 +61,7 @@ public sealed class DataLoader : IDisposable
         this.seed = seed;
         this.threads = threads;
         this.prefetch = prefetch;
+        this.shard = shard;
         this.allocate = allocate;
         transform = new ItemTransform(augmentation, dataset.Info.Channels);
         (Height, Width) = transform.OutputSize(dataset.Info.Height, dataset.Info.Width);
@@ -69,10 +74,26 @@ public sealed class DataLoader : IDisposable
 
         ItemCount = dropLast ? dataset.Count / batchSize * batchSize : dataset.Count;
         BatchCount = (int)((ItemCount + (long)batchSize - 1) / batchSize);
+        if (shard is not null && minLast > 1)
+        {
+            minLast *= shard.Count;
+            if (this.batchSize < minLast)
+            {
+                throw new DataException(
+                    $"Batches of {this.batchSize} images can't be shared out over {shard.Count} processes, each of which needs {minLast / shard.Count}; "
+                    + "use larger batches or fewer processes.");
+            }
+        }
+
         int last = ItemCount - (BatchCount - 1) * this.batchSize;
         bool joins = last < Math.Min(minLast, batchSize) && BatchCount > 1;
         BatchCount -= joins ? 1 : 0;
         largestBatch = joins ? this.batchSize + last : this.batchSize;
+        if (shard is not null)
+        {
+            largestBatch = (largestBatch + shard.Count - 1) / shard.Count;
+        }
+
         if ((long)largestBatch * Height * Width * Channels > Array.MaxLength)
         {
             throw new DataException($"{largestBatch:N0} images of {Height}x{Width}x{Channels} are more than fit in one batch; use a smaller batch size.");
@@ -154,8 +175,9 @@ public sealed class DataLoader : IDisposable
 
     private Batch NewBatch(int[] order, int number)
     {
-        int start = number * batchSize;
-        int[] indices = order[start..(number == BatchCount - 1 ? ItemCount : start + batchSize)];
+        int start = number * batchSize, all = number == BatchCount - 1 ? ItemCount - start : batchSize;
+        (int from, int to) = shard?.Of(all) ?? (0, all);
+        int[] indices = order[(start + from)..(start + to)];
         long[] labels = new long[indices.Length];
         for (int i = 0; i < labels.Length; i++)
         {
@@ -163,7 +185,7 @@ public sealed class DataLoader : IDisposable
         }
 
         float[] images = pool.TryTake(out float[]? pooled) ? pooled : NewImages();
-        return new Batch(images, indices, labels, Height, Width, Channels, GiveBack);
+        return new Batch(images, indices, all, labels, Height, Width, Channels, GiveBack);
     }
 
     private float[] NewImages()

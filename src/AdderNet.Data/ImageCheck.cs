@@ -20,6 +20,8 @@ internal static class ImageCheck
     public static SortedDictionary<int, DataException> Problems(IReadOnlyList<string> files, string cacheKey, CancellationToken cancellation)
     {
         string cache = Path.Combine(DataCache.Folder("checked-images"), Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(cacheKey)))[..32]);
+        // Of processes that start at once on a machine one looks, and the others find what it has found.
+        using FileStream? held = Hold(cache, cancellation);
         HashSet<ulong> known = Load(cache);
         var problems = new ConcurrentDictionary<int, DataException>();
         var good = new ulong[files.Count];
@@ -114,6 +116,19 @@ internal static class ImageCheck
         (long length, long time, int mode) = info.Exists ? (info.Length, info.LastWriteTimeUtc.Ticks, (int)info.UnixFileMode) : (-1, -1, -1);
         return BinaryPrimitives.ReadUInt64LittleEndian(
             SHA256.HashData(Encoding.UTF8.GetBytes($"2\n{Path.GetFullPath(path)}\n{length}\n{time}\n{mode}")));
+    }
+
+    private static FileStream? Hold(string cache, CancellationToken cancellation)
+    {
+        try
+        {
+            return LockFile.Hold($"{cache}.lock", null, cancellation);
+        }
+        catch (Exception e) when (e is IOException or UnauthorizedAccessException)
+        {
+            // Without a place to remember anything each process looks for itself.
+            return null;
+        }
     }
 
     private static HashSet<ulong> Load(string cache)

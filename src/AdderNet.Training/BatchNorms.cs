@@ -1,3 +1,4 @@
+using AdderNet.Distributed;
 using TorchSharp;
 using TorchSharp.Modules;
 using static TorchSharp.torch;
@@ -35,26 +36,42 @@ internal static class BatchNorms
     /// Puts the statistics of some training batches in the place of the running averages, which are of filters that have moved on since:
     /// mean = E[m], variance = E[v + m^2] - mean^2 over the batches' means m and variances v. BatchNorms in evaluation mode are left alone.
     /// </summary>
+    /// <remarks>Several processes end with the same statistics, those of all their pieces; without batches, of all their running averages.</remarks>
     /// <param name="task">The task, in training mode.</param>
     /// <param name="epoch">Whose batches, in its order, augmented as they were.</param>
     /// <param name="batches">How many of them.</param>
-    /// <param name="pieces">The pieces in which a batch goes through the model.</param>
+    /// <param name="step">How a batch goes through the model.</param>
+    /// <param name="ranks">The processes that share out the batches.</param>
     /// <param name="cancel">Stops after the batch in flight.</param>
-    public static void Reestimate(
-        ITrainingTask task, int epoch, int batches, Func<int, IEnumerable<(int Start, int Count)>> pieces, CancellationToken cancel)
+    public static void Reestimate(ITrainingTask task, int epoch, int batches, TrainingStep step, Communicator ranks, CancellationToken cancel)
     {
         BatchNorm[] norms = [.. Named(task).Select(n => n.Norm).Where(n => n is { training: true, track_running_stats: true, running_mean: not null })];
-        if (norms.Length == 0 || batches == 0)
+        if (norms.Length == 0 || (batches == 0 && ranks.Size == 1))
         {
             return;
         }
 
         using var scope = NewDisposeScope();
         using var guard = no_grad();
+        Statistics statistics = new(norms);
+        if (batches == 0)
+        {
+            statistics.Add();
+        }
+        else
+        {
+            ranks.Agree(() => Look(task, epoch, batches, step, norms, statistics, cancel), step.IsSynchronized);
+        }
+
+        statistics.Combine(ranks);
+        statistics.Apply();
+    }
+
+    private static void Look(
+        ITrainingTask task, int epoch, int batches, TrainingStep step, BatchNorm[] norms, Statistics statistics, CancellationToken cancel)
+    {
         var momenta = norms.Select(n => n.momentum).ToArray();
         Tensor[] tracked = [.. norms.Select(n => n.num_batches_tracked!.clone())];
-        Tensor[] means = [.. norms.Select(n => zeros_like(n.running_mean!, ScalarType.Float64))], squares = [.. means.Select(m => m.clone())];
-        int passes = 0;
         try
         {
             foreach (BatchNorm norm in norms)
@@ -68,17 +85,11 @@ internal static class BatchNorms
             {
                 using (batch)
                 {
-                    foreach ((int start, int count) in pieces(batch.Count))
+                    foreach ((int start, int count) in step.Pieces(batch.Count))
                     {
                         using var pieceScope = NewDisposeScope();
-                        batch.Loss(start, count);
-                        passes++;
-                        for (int i = 0; i < norms.Length; i++)
-                        {
-                            Tensor mean = norms[i].running_mean!.to_type(ScalarType.Float64);
-                            means[i].add_(mean);
-                            squares[i].add_(mean.square().add_(norms[i].running_var!));
-                        }
+                        step.Synchronized(() => batch.Loss(start, count));
+                        statistics.Add();
                     }
                 }
 
@@ -94,12 +105,55 @@ internal static class BatchNorms
                 norms[i].num_batches_tracked!.copy_(tracked[i]);
             }
         }
+    }
 
-        for (int i = 0; i < norms.Length; i++)
+    /// <summary>First and second moments of BatchNorms' inputs, summed over passes.</summary>
+    private sealed class Statistics(BatchNorm[] norms)
+    {
+        private readonly Tensor[] means = [.. norms.Select(n => zeros_like(n.running_mean!, ScalarType.Float64))];
+        private readonly Tensor[] squares = [.. norms.Select(n => zeros_like(n.running_mean!, ScalarType.Float64))];
+        private double passes;
+
+        /// <summary>Adds what the BatchNorms' running averages are now.</summary>
+        public void Add()
         {
-            Tensor mean = means[i].div_(passes);
-            norms[i].running_mean!.copy_(mean);
-            norms[i].running_var!.copy_(squares[i].div_(passes).sub_(mean.square()));
+            using var scope = NewDisposeScope();
+            passes++;
+            for (int i = 0; i < norms.Length; i++)
+            {
+                Tensor mean = norms[i].running_mean!.to_type(ScalarType.Float64);
+                means[i].add_(mean);
+                squares[i].add_(mean.square().add_(norms[i].running_var!));
+            }
+        }
+
+        /// <summary>Adds the passes of the other processes.</summary>
+        public void Combine(Communicator ranks)
+        {
+            if (ranks.Size == 1)
+            {
+                return;
+            }
+
+            double[] sums = [passes, .. means.Concat(squares).SelectMany(t => t.data<double>())];
+            ranks.Sum(sums);
+            passes = sums[0];
+            int place = 1;
+            foreach (Tensor t in means.Concat(squares))
+            {
+                t.copy_(tensor(sums[place..(place += (int)t.numel())]));
+            }
+        }
+
+        /// <summary>Makes the averages those of the BatchNorms.</summary>
+        public void Apply()
+        {
+            for (int i = 0; i < norms.Length; i++)
+            {
+                Tensor mean = means[i].div_(passes);
+                norms[i].running_mean!.copy_(mean);
+                norms[i].running_var!.copy_(squares[i].div_(passes).sub_(mean.square()));
+            }
         }
     }
 

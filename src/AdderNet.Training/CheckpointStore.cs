@@ -62,11 +62,22 @@ internal sealed class CheckpointStore
         }
     }
 
+    /// <summary>Knows what another process has read, and reads nothing.</summary>
+    public CheckpointStore(string run, CheckpointIndex? index)
+    {
+        this.run = run;
+        folder = Path.Combine(run, "checkpoints");
+        Index = index;
+    }
+
     /// <summary>The checkpoints there are; null before the first epoch is complete.</summary>
     public CheckpointIndex? Index { get; private set; }
 
     /// <summary>Writes a file whole or not at all. Tests put a full disk in its place.</summary>
     public Action<string, Action<Stream>> WriteFile { get; set; } = AtomicFile.Write;
+
+    /// <summary>Takes note of what another process has saved.</summary>
+    public void Follow(CheckpointIndex? index) => Index = index;
 
     /// <summary>Saves the state after an epoch.</summary>
     /// <param name="metrics">The epoch.</param>

@@ -1,3 +1,4 @@
+using AdderNet.Distributed;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -31,6 +32,14 @@ internal sealed class ClassificationMeter
         top5 += hits.sum().item<long>();
         loss += meanLoss * images;
         Count += images;
+    }
+
+    /// <summary>Adds the images that other processes have seen.</summary>
+    public void Combine(Communicator ranks)
+    {
+        double[] sums = [loss, top1, top5, Count];
+        ranks.Sum(sums);
+        (loss, top1, top5, Count) = (sums[0], (long)sums[1], (long)sums[2], (long)sums[3]);
     }
 
     private double Mean(double sum) => Count == 0 ? 0 : sum / Count;

@@ -1,4 +1,5 @@
 using AdderNet.Data;
+using AdderNet.Distributed;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -22,11 +23,15 @@ internal sealed class ClassificationPass(
 
     public long Count => meter.Count;
 
+    public void Combine(Communicator ranks) => meter.Combine(ranks);
+
     public void Dispose() => engine?.Dispose();
 
     private sealed class LabelledImages(nn.Module<Tensor, Tensor> model, Batch batch, ClassificationMeter meter) : ITaskBatch
     {
         public int Count => batch.Count;
+
+        public int TotalCount => batch.TotalCount;
 
         public Tensor Loss(int start, int count)
         {

@@ -24,13 +24,14 @@ public sealed class ClassificationTask : ITrainingTask
     /// <param name="model">Makes your own module from [N, C, H, W] to [N, classes]; null makes the recipe's model.</param>
     /// <param name="measuresValidation">Whether these images are a validation split, and no test images.</param>
     /// <param name="begins">Whether the model starts from the CNN that the recipe may name; a run that is continued has its own weights.</param>
+    /// <param name="shard">The part of every batch that is this process's; null for all of it.</param>
     /// <exception cref="DataException">The recipe's augmentation does not fit the images.</exception>
     /// <exception cref="TrainingException">The recipe's model takes no images of the size that the recipe makes, or cannot start from the CNN
     /// that the recipe names.</exception>
     /// <exception cref="ArgumentException">There is no model of the recipe's name, or the recipe leaves an augmentation out.</exception>
     public ClassificationTask(
         Recipe recipe, Dataset train, Dataset measured, Func<nn.Module<Tensor, Tensor>>? model = null, bool measuresValidation = false,
-        bool begins = true)
+        bool begins = true, Shard? shard = null)
     {
         ArgumentNullException.ThrowIfNull(recipe);
         ArgumentNullException.ThrowIfNull(train);
@@ -47,8 +48,8 @@ public sealed class ClassificationTask : ITrainingTask
         // One loader thread keeps several compute threads fed; what it prepares does not depend on their number.
         int loaders = Math.Clamp(get_num_threads() / 4, 1, 8);
         // A last batch of one image would be too few for BatchNorm, so that the batch before takes it.
-        this.train = new DataLoader(train, learning, recipe.BatchSize, shuffle: true, unchecked((ulong)recipe.Seed), loaders, minLast: 2);
-        this.measured = new DataLoader(measured, measuring, recipe.BatchSize, shuffle: false, 0, loaders);
+        this.train = new DataLoader(train, learning, recipe.BatchSize, shuffle: true, unchecked((ulong)recipe.Seed), loaders, minLast: 2, shard: shard);
+        this.measured = new DataLoader(measured, measuring, recipe.BatchSize, shuffle: false, 0, loaders, shard: shard);
         this.model = model?.Invoke() ?? RecipeModels.Create(recipe, classNames.Count, train.Info.Channels);
         // A graph a size of image.
         DataLoader[] sizes = model is null
@@ -67,7 +68,9 @@ public sealed class ClassificationTask : ITrainingTask
         {
             try
             {
-                start.Apply(this.model, recipe.Model, this.train);
+                // Whole batches, so that it starts alike however many processes there are.
+                using DataLoader whole = new(train, learning, recipe.BatchSize, shuffle: true, unchecked((ulong)recipe.Seed), loaders, minLast: 2);
+                start.Apply(this.model, recipe.Model, whole);
             }
             catch
             {

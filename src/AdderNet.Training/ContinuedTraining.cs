@@ -1,4 +1,5 @@
 using AdderNet.Data;
+using AdderNet.Distributed;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -71,7 +72,7 @@ public static class ContinuedTraining
                 }
             }
 
-            BatchNorms.Reestimate(task, epochs, recipe.BatchNormBatches, step.Pieces, cancel);
+            BatchNorms.Reestimate(task, epochs, recipe.BatchNormBatches, step, Communicator.Alone, cancel);
         }
         catch (NumericalException e)
         {

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using AdderNet.Data;
+using AdderNet.Distributed;
 using static TorchSharp.torch;
 
 namespace AdderNet.Training;
@@ -39,41 +40,51 @@ public static class Evaluation
         ArgumentNullException.ThrowIfNull(loader);
         return Run(
             [model], () => new ClassificationPass(model, loader, epoch: 0, useEngine: true, cancel),
-            (done, soFar) => progress?.Report(new EvaluationProgress(done, loader.BatchCount, soFar)), cancel);
+            (done, soFar) => progress?.Report(new EvaluationProgress(done, loader.BatchCount, soFar)), Communicator.Alone, cancel);
     }
 
     /// <summary>Goes through a pass in evaluation mode and without gradients.</summary>
     /// <param name="modules">Whose modules are put into evaluation mode, and afterwards each into the one it was in.</param>
     /// <param name="begin">Begins the pass, when they are.</param>
     /// <param name="report">Told after each batch: how many are done, and the result so far.</param>
+    /// <param name="ranks">The processes that share out the images: they give the result over all of them.</param>
     /// <param name="cancel">Stops after the batch in flight.</param>
     internal static EvaluationResult Run(
-        IEnumerable<nn.Module> modules, Func<ITaskPass> begin, Action<int, EvaluationResult> report, CancellationToken cancel)
+        IEnumerable<nn.Module> modules, Func<ITaskPass> begin, Action<int, EvaluationResult> report, Communicator ranks, CancellationToken cancel)
     {
         ModuleModes modes = ModuleModes.Evaluate(modules);
         try
         {
             using var guard = no_grad();
-            using ITaskPass pass = begin();
+            using ITaskPass pass = ranks.Agree(begin);
             Stopwatch watch = Stopwatch.StartNew();
-            int done = 0;
-            foreach (ITaskBatch batch in pass.Batches)
-            {
-                using (batch)
-                {
-                    batch.Measure();
-                }
-
-                BatchTensors.ReleaseLeftovers();
-                report(++done, new EvaluationResult(pass.Values, pass.Count, watch.Elapsed.TotalSeconds));
-                cancel.ThrowIfCancellationRequested();
-            }
-
+            ranks.Agree(() => Measure(pass, watch));
+            pass.Combine(ranks);
             return new EvaluationResult(pass.Values, pass.Count, watch.Elapsed.TotalSeconds);
         }
         finally
         {
             modes.Restore();
+        }
+
+        void Measure(ITaskPass pass, Stopwatch watch)
+        {
+            int done = 0;
+            foreach (ITaskBatch batch in pass.Batches)
+            {
+                using (batch)
+                {
+                    // A small last batch may have nothing for some processes.
+                    if (batch.Count > 0)
+                    {
+                        batch.Measure();
+                    }
+                }
+
+                BatchTensors.ReleaseLeftovers();
+                report(++done, new EvaluationResult(pass.Values, pass.Count * ranks.Size, watch.Elapsed.TotalSeconds));
+                cancel.ThrowIfCancellationRequested();
+            }
         }
     }
 }

@@ -1,3 +1,4 @@
+using AdderNet.Distributed;
 using static TorchSharp.torch;
 
 namespace AdderNet.Training;
@@ -62,6 +63,20 @@ public interface ITaskPass : IDisposable
 
     /// <summary>Images so far.</summary>
     long Count { get; }
+
+    /// <summary>
+    /// Makes what was measured by this process that of all processes together, after the last batch; each of them calls it.
+    /// </summary>
+    /// <param name="ranks">The processes that share out the images.</param>
+    /// <exception cref="TrainingException">The task can't be shared out.</exception>
+    void Combine(Communicator ranks)
+    {
+        ArgumentNullException.ThrowIfNull(ranks);
+        if (ranks.Size > 1)
+        {
+            throw new TrainingException($"{GetType().Name} does not say what several processes have measured together; train with one process.");
+        }
+    }
 }
 
 /// <summary>Some images with their targets.</summary>
@@ -69,6 +84,9 @@ public interface ITaskBatch : IDisposable
 {
     /// <summary>How many images.</summary>
     int Count { get; }
+
+    /// <summary>How many all processes have of the batch, where several share it out.</summary>
+    int TotalCount => Count;
 
     /// <summary>Runs some of the images through the model and adds them to what the pass measures.</summary>
     /// <param name="start">The first image.</param>

@@ -24,6 +24,9 @@ internal sealed class MomentumSgd : IDisposable
             parameters.Select(p => p.Parameter).ToArray(), recipe.LearningRate, recipe.Momentum, 0, recipe.WeightDecay, recipe.Nesterov);
     }
 
+    /// <summary>The parameters that are trained, in the modules' order.</summary>
+    public IEnumerable<Parameter> Parameters => parameters.Select(p => p.Parameter);
+
     /// <summary>The momentum buffers that exist: those of parameters which have had a gradient.</summary>
     public Dictionary<string, TensorData> State =>
         States().Where(s => s.State.momentum_buffer is not null).ToDictionary(s => s.Name, s => s.State.momentum_buffer.ToTensorData());

@@ -79,6 +79,12 @@ public sealed record Recipe : IJsonOnDeserialized
         init => batchNormBatches = value;
     }
 
+    /// <summary>
+    /// Whether BatchNorms normalize by the statistics of the whole batch where several processes share it out (PyTorch's SyncBatchNorm); else
+    /// each process normalizes its part by itself. It changes nothing for one process.
+    /// </summary>
+    public bool SynchronizedBatchNorm { get; init; }
+
     /// <summary>Decides the initial weights, the order of the images and their augmentation.</summary>
     public long Seed { get; init; } = 1;
 

@@ -2,6 +2,8 @@ using System.Runtime.InteropServices;
 using AdderNet.Checkpoints;
 using AdderNet.Data;
 using AdderNet.Data.Detection;
+using AdderNet.Distributed;
+using AdderNet.Training.DataParallel;
 using AdderNet.Training.Detection;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -12,8 +14,14 @@ namespace AdderNet.Training;
 /// Trains for a task as a run folder's recipe says, from the last completed epoch to the end, in the same bits as if it had never stopped.
 /// </summary>
 /// <remarks>
+/// <para>
 /// Until it is disposed it sets the number of threads, and it seeds TorchSharp's random generator; both belong to the whole process: train
 /// one model at a time.
+/// </para>
+/// <para>
+/// Where the folder was opened for several processes, each takes its part of every batch, and the optimizer sees the gradient of the whole
+/// batch. Each of them makes a trainer and runs it; what one fails with ends all, the others with a <see cref="PeerException"/>.
+/// </para>
 /// </remarks>
 /// <example><code>
 /// using RunFolder folder = RunFolder.Create("runs/first", Recipe.For("lenet5-bn", "mnist"));
@@ -29,6 +37,7 @@ public sealed class Trainer : IDisposable
     private readonly TrainingStep step;
     private readonly ModuleModes modes;
     private readonly ThreadCount threads;
+    private readonly Communicator ranks;
     private int started, disposed;
     private bool looked;
 
@@ -42,7 +51,7 @@ public sealed class Trainer : IDisposable
     /// <exception cref="DataException">The recipe's augmentation does not fit the images.</exception>
     /// <exception cref="ArgumentException">There is no model of the recipe's name.</exception>
     public Trainer(RunFolder folder, Dataset trainData, Dataset testData, Func<nn.Module<Tensor, Tensor>>? model = null)
-        : this(folder, recipe => new ClassificationTask(recipe, trainData, testData, model, begins: folder.History.Count == 0))
+        : this(folder, recipe => new ClassificationTask(recipe, trainData, testData, model, begins: folder.History.Count == 0, shard: folder.Shard))
     {
     }
 
@@ -54,7 +63,8 @@ public sealed class Trainer : IDisposable
     /// <exception cref="DataException">The recipe's augmentation does not fit the images.</exception>
     public Trainer(RunFolder folder, DatasetSplits data, Func<nn.Module<Tensor, Tensor>>? model = null)
         : this(folder, recipe => new ClassificationTask(
-            recipe, (data ?? throw new ArgumentNullException(nameof(data))).Train, data.Measured, model, data.Validation is not null, folder.History.Count == 0))
+            recipe, (data ?? throw new ArgumentNullException(nameof(data))).Train, data.Measured, model, data.Validation is not null,
+            folder.History.Count == 0, folder.Shard))
     {
     }
 
@@ -66,7 +76,7 @@ public sealed class Trainer : IDisposable
     public Trainer(RunFolder folder, DetectionSplits data)
         : this(folder, recipe => new DetectionTask(
             recipe, (data ?? throw new ArgumentNullException(nameof(data))).Train, data.Measured, data.Validation is not null,
-            loadBackbone: folder.History.Count == 0))
+            loadBackbone: folder.History.Count == 0, folder.Shard))
     {
     }
 
@@ -83,14 +93,15 @@ public sealed class Trainer : IDisposable
         ArgumentNullException.ThrowIfNull(folder);
         ArgumentNullException.ThrowIfNull(task);
         this.folder = folder;
+        ranks = folder.Ranks;
         recipe = folder.Recipe.WithAugmentation();
         threads = new ThreadCount(folder.Options.Threads);
         random.manual_seed(recipe.Seed);
         try
         {
-            this.task = task(recipe);
+            this.task = ranks.Agree(() => task(recipe));
             deciding = this.task.Metrics.Single(m => m.Best is not null);
-            step = new TrainingStep(this.task, recipe, folder.Options.DetectAnomaly);
+            step = ranks.Agree(() => new TrainingStep(this.task, recipe, folder.Options.DetectAnomaly, ranks));
             // Modules that were put into evaluation mode, such as frozen BatchNorms, stay in it; a whole model that was is meant to learn.
             if (!Model.training)
             {
@@ -98,7 +109,8 @@ public sealed class Trainer : IDisposable
             }
 
             modes = new ModuleModes(this.task.Modules());
-            Load();
+            ranks.Agree(Load);
+            TrainingState.Share(this.task, step.Optimizer, ranks);
         }
         catch
         {
@@ -116,6 +128,9 @@ public sealed class Trainer : IDisposable
 
     /// <summary>Whether the images measured after each epoch are a validation split; else they are the test images.</summary>
     public bool MeasuresValidation => task.MeasuresValidation;
+
+    /// <summary>What the processes that train together have exchanged since the start; null for one on its own.</summary>
+    public GradientTraffic? Traffic => step.Exchange is { } exchange ? new(exchange.Bytes, exchange.BucketCount, exchange.Ahead, exchange.Waited) : null;
 
     /// <summary>What a user should know before the run goes on, in sentences: why it can't give the same bits as without a break.</summary>
     public IReadOnlyList<string> Notices => folder.Differences;
@@ -138,25 +153,32 @@ public sealed class Trainer : IDisposable
             throw new InvalidOperationException("A trainer runs once; make a new one from the run folder.");
         }
 
+        using SharedStop stop = new(ranks, cancel);
+        TensorBoardLog? log = null;
         try
         {
-            folder.RecordMachine();
-            MetricsFiles.Write(folder.Path, folder.History, folder.Checkpoints.WriteFile);
-            using TensorBoardLog log = new(folder.Path, folder.History);
+            ranks.Agree(() =>
+            {
+                folder.RecordMachine();
+                if (folder.IsOwn)
+                {
+                    MetricsFiles.Write(folder.Path, folder.History, folder.Checkpoints.WriteFile);
+                    log = new TensorBoardLog(folder.Path, folder.History);
+                }
+            });
             Pace pace = new(recipe.Epochs, task.BatchCount(TrainingPhase.Train), task.BatchCount(TrainingPhase.Test));
             for (int epoch = folder.History.Count + 1; epoch <= recipe.Epochs; epoch++)
             {
                 Reporter reporter = new(epoch, recipe.Epochs, pace, progress);
-                EpochMetrics metrics = RunEpoch(epoch, pace, reporter, cancel);
-                bool best = Save(metrics);
-                MetricsFiles.Write(folder.Path, folder.History, folder.Checkpoints.WriteFile);
-                log.Add(metrics);
-                reporter.Completed(metrics, best);
+                EpochMetrics metrics = RunEpoch(epoch, pace, reporter, stop);
+                ranks.Agree(() => Save(metrics, log));
+                folder.TellOfCheckpoints();
+                reporter.Completed(folder.History[^1], folder.Best!.Epoch == epoch);
             }
 
             return Result(interrupted: false);
         }
-        catch (OperationCanceledException) when (cancel.IsCancellationRequested)
+        catch (OperationCanceledException) when (stop.Token.IsCancellationRequested)
         {
             return Result(interrupted: true);
         }
@@ -172,6 +194,10 @@ public sealed class Trainer : IDisposable
         {
             // What libtorch refuses, most often memory; its message goes on with a native stack trace.
             throw Stopped($"libtorch failed: {e.Message.Split('\n')[0].TrimEnd('.')}.", e);
+        }
+        finally
+        {
+            log?.Dispose();
         }
     }
 
@@ -197,24 +223,32 @@ public sealed class Trainer : IDisposable
 
     private TrainingResult Result(bool interrupted) => new(folder.Path, [.. folder.History], folder.Best, interrupted);
 
-    private EpochMetrics RunEpoch(int epoch, Pace pace, Reporter reporter, CancellationToken cancel)
+    private EpochMetrics RunEpoch(int epoch, Pace pace, Reporter reporter, SharedStop stop)
     {
-        // Whatever else a model draws, dropout for example, depends on the epoch alone, too, so that resuming repeats it.
-        random.manual_seed(unchecked(recipe.Seed * 1_000_003 + epoch));
+        // Whatever else a model draws, dropout for example, depends on the epoch and the process alone, too, so that resuming repeats it.
+        random.manual_seed(unchecked(recipe.Seed * 1_000_003 + epoch + ranks.Rank * 0x9E37_79B9_7F4AL));
         modes.Restore();
         pace.Begin();
-        EvaluationResult learned = Learn(epoch, pace, reporter, cancel);
+        EvaluationResult learned = Learn(epoch, pace, reporter, stop);
         pace.Begin();
-        BatchNorms.Reestimate(task, epoch, recipe.BatchNormBatches, step.Pieces, cancel);
+        BatchNorms.Reestimate(task, epoch, recipe.BatchNormBatches, step, ranks, stop.Token);
+        // Processors of another kind round in another way: whatever has come of that ends with the epoch.
+        TrainingState.Share(task, step.Optimizer, ranks);
         double learningRate = Rate(epoch, batch: 0);
-        EvaluationResult measured = Measure(step.Inspects, (done, soFar) => reporter.Report(TrainingPhase.Test, done, BatchCount(TrainingPhase.Test), soFar, learningRate));
-        if (step.FirstBroken is not null || measured.Values.Any(v => !double.IsFinite(v.Value)))
+        EvaluationResult measured = Measure(
+            step.Inspects, (done, soFar) => reporter.Report(TrainingPhase.Test, done, BatchCount(TrainingPhase.Test), soFar, learningRate), ranks);
+        ranks.Agree(() =>
         {
+            if (step.FirstBroken is null && measured.Values.All(v => double.IsFinite(v.Value)))
+            {
+                return;
+            }
+
             using ActivationWatch again = new(task);
-            Measure(inspect: true, (_, _) => { });
+            Measure(inspect: true, (_, _) => { }, Communicator.Alone);
             Metric broken = task.Metrics.FirstOrDefault(m => measured.Values.Find(m.Name) is { } value && !double.IsFinite(value)) ?? task.Metrics[0];
             throw TrainingStep.Broken($"Tested after epoch {epoch}, the {broken.Title} is {measured.Values[broken.Name]}", learningRate, again.FirstBroken);
-        }
+        });
 
         return new EpochMetrics
         {
@@ -229,33 +263,46 @@ public sealed class Trainer : IDisposable
             Finished = DateTimeOffset.UtcNow,
         };
 
-        EvaluationResult Measure(bool inspect, Action<int, EvaluationResult> report) =>
-            Evaluation.Run(task.Modules(), () => task.Begin(TrainingPhase.Test, 0, inspect, cancel), report, cancel);
+        EvaluationResult Measure(bool inspect, Action<int, EvaluationResult> report, Communicator together) =>
+            Evaluation.Run(task.Modules(), () => task.Begin(TrainingPhase.Test, 0, inspect, stop.Token), report, together, stop.Token);
     }
 
-    private EvaluationResult Learn(int epoch, Pace pace, Reporter reporter, CancellationToken cancel)
+    private EvaluationResult Learn(int epoch, Pace pace, Reporter reporter, SharedStop stop)
     {
         // A sitting says once what its first batch shows of the model.
         using UnnormalizedAdders? unnormalized = looked ? null : new(task);
         looked = true;
-        using ITaskPass pass = task.Begin(TrainingPhase.Train, epoch, step.Inspects, cancel);
+        using ITaskPass pass = ranks.Agree(() => task.Begin(TrainingPhase.Train, epoch, step.Inspects, stop.Token));
         int done = 0, batches = BatchCount(TrainingPhase.Train);
-        foreach (ITaskBatch batch in pass.Batches)
+        try
         {
-            using (batch)
+            foreach (ITaskBatch batch in pass.Batches)
             {
-                double rate = Rate(epoch, done);
-                step.Run(batch, rate, $"epoch {epoch}, batch {done + 1} of {batches}");
-                reporter.Report(TrainingPhase.Train, ++done, batches, SoFar(), rate, done == 1 ? unnormalized?.Take() : null);
-            }
+                using (batch)
+                {
+                    double rate = Rate(epoch, done);
+                    if (step.Run(batch, rate, $"epoch {epoch}, batch {done + 1} of {batches}", stop.IsAsked))
+                    {
+                        stop.Agree();
+                    }
 
-            BatchTensors.ReleaseLeftovers();
-            cancel.ThrowIfCancellationRequested();
+                    reporter.Report(TrainingPhase.Train, ++done, batches, SoFar(pass.Count * ranks.Size), rate, done == 1 ? unnormalized?.Take() : null);
+                }
+
+                BatchTensors.ReleaseLeftovers();
+                stop.Token.ThrowIfCancellationRequested();
+            }
+        }
+        catch (Exception e) when (e is not OperationCanceledException)
+        {
+            step.Fail(e);
+            throw;
         }
 
-        return SoFar();
+        pass.Combine(ranks);
+        return SoFar(pass.Count);
 
-        EvaluationResult SoFar() => new(pass.Values, pass.Count, pace.Elapsed.TotalSeconds);
+        EvaluationResult SoFar(long images) => new(pass.Values, images, pace.Elapsed.TotalSeconds);
     }
 
     private int BatchCount(TrainingPhase phase) => task.BatchCount(phase);
@@ -266,15 +313,25 @@ public sealed class Trainer : IDisposable
         return recipe.LearningRateAt((long)(epoch - 1) * batches + batch, batches);
     }
 
-    private bool Save(EpochMetrics metrics) => folder.Checkpoints.Save(
-        metrics,
-        deciding.IsBetter,
-        stream => Safetensors.Write(stream, StateDict.FromModule(task.Model), new Dictionary<string, string>(task.Describe(metrics))),
-        stream => Safetensors.Write(stream, TrainingState.Of(task, step.Optimizer)));
+    private void Save(EpochMetrics metrics, TensorBoardLog? log)
+    {
+        if (!folder.IsOwn)
+        {
+            return;
+        }
+
+        folder.Checkpoints.Save(
+            metrics,
+            deciding.IsBetter,
+            stream => Safetensors.Write(stream, StateDict.FromModule(task.Model), new Dictionary<string, string>(task.Describe(metrics))),
+            stream => Safetensors.Write(stream, TrainingState.Of(task, step.Optimizer)));
+        MetricsFiles.Write(folder.Path, folder.History, folder.Checkpoints.WriteFile);
+        log?.Add(metrics);
+    }
 
     private void Load()
     {
-        if (folder.Checkpoints.Index is not { } index)
+        if (!folder.IsOwn || folder.Checkpoints.Index is not { } index)
         {
             return;
         }

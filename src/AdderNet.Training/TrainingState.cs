@@ -1,4 +1,5 @@
 using AdderNet.Checkpoints;
+using AdderNet.Distributed;
 
 namespace AdderNet.Training;
 
@@ -32,6 +33,34 @@ internal static class TrainingState
         }
 
         optimizer.Load(left, source);
+    }
+
+    /// <summary>Gives all processes the weights and the optimizer's state of the first, so that they go on as one.</summary>
+    public static void Share(ITrainingTask task, MomentumSgd optimizer, Communicator ranks)
+    {
+        if (ranks.Size == 1)
+        {
+            return;
+        }
+
+        Share(StateDict.FromModule(task.Model), tensors => StateDict.LoadInto(task.Model, tensors));
+        Share(Of(task, optimizer), tensors => Load(task, optimizer, tensors, "The first process's state"));
+
+        void Share(OrderedDictionary<string, TensorData> own, Action<IReadOnlyDictionary<string, TensorData>> load)
+        {
+            using MemoryStream file = new();
+            if (ranks.Rank == 0)
+            {
+                Safetensors.Write(file, own);
+            }
+
+            byte[] sent = ranks.Broadcast(ranks.Rank == 0 ? file.ToArray() : null);
+            if (ranks.Rank != 0)
+            {
+                using MemoryStream received = new(sent);
+                load(Safetensors.Read(received).Tensors);
+            }
+        }
     }
 
     private static string Prefix(Companion companion) => $"{companion.Name}/state/";

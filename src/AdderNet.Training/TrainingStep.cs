@@ -1,5 +1,7 @@
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
+using AdderNet.Distributed;
+using AdderNet.Training.DataParallel;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -17,18 +19,28 @@ internal sealed class TrainingStep : IDisposable
     private readonly ITrainingTask task;
     private readonly Recipe recipe;
     private readonly ActivationWatch? watch;
+    private readonly Communicator ranks;
+    private readonly GradientExchange? exchange;
+    private readonly SynchronizedBatchNorm2d[] synchronized = [];
     private bool oneImageWorks;
 
     /// <param name="task">What is trained.</param>
     /// <param name="recipe">How.</param>
     /// <param name="detectAnomaly">Whether every step checks activations and gradients for NaN and infinity.</param>
+    /// <param name="ranks">The processes that share out each batch; null for this one on its own.</param>
     /// <exception cref="TrainingException">There is nothing to train.</exception>
-    public TrainingStep(ITrainingTask task, Recipe recipe, bool detectAnomaly)
+    public TrainingStep(ITrainingTask task, Recipe recipe, bool detectAnomaly, Communicator? ranks = null)
     {
         this.task = task;
         this.recipe = recipe;
+        this.ranks = ranks ?? Communicator.Alone;
         Optimizer = new MomentumSgd(task, recipe);
         watch = detectAnomaly ? new ActivationWatch(task) : null;
+        if (this.ranks.Size > 1)
+        {
+            exchange = new GradientExchange(task, Optimizer.Parameters, this.ranks);
+            synchronized = [.. task.Modules().SelectMany(m => m.modules().Append(m)).OfType<SynchronizedBatchNorm2d>().Distinct()];
+        }
     }
 
     public MomentumSgd Optimizer { get; }
@@ -39,12 +51,36 @@ internal sealed class TrainingStep : IDisposable
     /// <summary>The clause about the first output that was no number; null for none, or where nobody looks.</summary>
     public string? FirstBroken => watch?.FirstBroken;
 
+    /// <summary>What exchanges gradients with other processes; null for one on its own.</summary>
+    public GradientExchange? Exchange => exchange;
+
+    /// <summary>Whether the processes wait for each other in the forward and backward passes of <see cref="Synchronized"/>.</summary>
+    public bool IsSynchronized => synchronized.Length > 0;
+
+    /// <summary>Calls the model as all processes do now, so that synchronized BatchNorms see the whole batch.</summary>
+    /// <param name="forward">Calls it.</param>
+    public Tensor Synchronized(Func<Tensor> forward)
+    {
+        Array.ForEach(synchronized, norm => norm.Sum = numbers => ranks.Sum(numbers));
+        try
+        {
+            return forward();
+        }
+        finally
+        {
+            Array.ForEach(synchronized, norm => norm.Sum = null);
+        }
+    }
+
     /// <summary>Learns from a batch.</summary>
-    /// <param name="batch">The batch.</param>
+    /// <param name="batch">The batch, or this process's part of it.</param>
     /// <param name="learningRate">The rate of this step.</param>
     /// <param name="place">Where in the run this is, for messages.</param>
+    /// <param name="stop">Whether this process was told to stop.</param>
+    /// <returns>Whether any process was.</returns>
     /// <exception cref="NumericalException">The loss, or what is watched, is no number.</exception>
-    public void Run(ITaskBatch batch, double learningRate, string place)
+    /// <exception cref="PeerException">Another process failed.</exception>
+    public bool Run(ITaskBatch batch, double learningRate, string place, bool stop = false)
     {
         using var scope = NewDisposeScope();
         foreach (nn.Module module in task.Modules())
@@ -52,14 +88,26 @@ internal sealed class TrainingStep : IDisposable
             module.zero_grad(true);
         }
 
-        foreach ((int start, int count) in Pieces(batch.Count))
+        (int Start, int Count)[] pieces = [.. Pieces(batch.Count)];
+        foreach ((int start, int count) in pieces)
         {
+            bool last = start + count == batch.Count;
+            if (last)
+            {
+                exchange?.LastPiece();
+            }
+
             AddGradient(batch, start, count, learningRate, place);
+            if (!last)
+            {
+                exchange?.Take();
+            }
         }
 
-        if (watch is not null && NumericalGuard.BrokenGradient(task) is { } gradient)
+        stop = exchange?.Complete(null, stop) ?? stop;
+        if (watch is not null)
         {
-            throw Broken($"In {place}, the gradient of '{gradient}' holds NaN or infinity", learningRate, null);
+            ranks.Agree(() => CheckGradients(learningRate, place));
         }
 
         foreach (nn.Module module in task.Modules())
@@ -71,6 +119,18 @@ internal sealed class TrainingStep : IDisposable
         }
 
         Optimizer.Step(learningRate);
+        return stop;
+    }
+
+    /// <summary>Tells the other processes that this one failed while it learned, and throws what all of them agree upon.</summary>
+    /// <param name="failure">What it failed with.</param>
+    public void Fail(Exception failure)
+    {
+        // Where processes wait for each other within the passes, those who do so can't hear of it.
+        if (exchange is not null && ranks.Failure is null && !IsSynchronized)
+        {
+            exchange.Complete(failure, stop: false);
+        }
     }
 
     /// <summary>The pieces in which a batch goes through the model.</summary>
@@ -90,13 +150,45 @@ internal sealed class TrainingStep : IDisposable
     public void Dispose()
     {
         watch?.Dispose();
+        exchange?.Dispose();
         Optimizer.Dispose();
+    }
+
+    private void CheckGradients(double learningRate, string place)
+    {
+        if (NumericalGuard.BrokenGradient(task) is { } gradient)
+        {
+            throw Broken($"In {place}, the gradient of '{gradient}' holds NaN or infinity", learningRate, null);
+        }
     }
 
     private void AddGradient(ITaskBatch batch, int start, int count, double learningRate, string place)
     {
         using var scope = NewDisposeScope();
-        Tensor loss = Forward(batch, start, count);
+        Tensor loss = Synchronized(() => Forward(batch, start, count));
+        if (IsSynchronized)
+        {
+            ranks.Agree(() => Check(loss, batch, start, count, learningRate, place));
+        }
+        else
+        {
+            Check(loss, batch, start, count, learningRate, place);
+        }
+
+        // The mean over the whole batch is the mean of the pieces' means, each weighted by its size, of all processes.
+        Tensor share = count == batch.TotalCount ? loss : loss * ((double)count / batch.TotalCount);
+        try
+        {
+            share.backward();
+        }
+        catch (ExternalException) when (Adder2d.BackwardFailure is { } failure)
+        {
+            ExceptionDispatchInfo.Throw(failure);
+        }
+    }
+
+    private void Check(Tensor loss, ITaskBatch batch, int start, int count, double learningRate, string place)
+    {
         if (FirstBroken is { } activation)
         {
             throw Broken($"In {place}, activations are no longer numbers", learningRate, activation);
@@ -106,17 +198,6 @@ internal sealed class TrainingStep : IDisposable
         if (!float.IsFinite(value))
         {
             throw Broken($"In {place}, the loss is {value}", learningRate, NumericalGuard.FirstBroken(task, () => batch.Loss(start, count)));
-        }
-
-        // The mean over the whole batch is the mean of the pieces' means, each weighted by its size.
-        Tensor share = count == batch.Count ? loss : loss * ((double)count / batch.Count);
-        try
-        {
-            share.backward();
-        }
-        catch (ExternalException) when (Adder2d.BackwardFailure is { } failure)
-        {
-            ExceptionDispatchInfo.Throw(failure);
         }
     }
 

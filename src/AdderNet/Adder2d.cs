@@ -75,12 +75,12 @@ public sealed class Adder2d : nn.Module<Tensor, Tensor>
     public long Groups { get; }
 
     /// <summary>
-    /// What an adder layer's backward pass failed with in this thread's latest <c>backward()</c>, for example that a tensor it needs was
+    /// What an adder layer's (or a synchronized BatchNorm's) backward pass failed with in this thread's latest <c>backward()</c>, for example that a tensor it needs was
     /// changed in place; null where none failed. <c>backward()</c> itself then throws an
     /// <see cref="System.Runtime.InteropServices.ExternalException"/> of libtorch's, which speaks of an invalid gradient, since no exception
     /// can pass through native code.
     /// </summary>
-    public static Exception? BackwardFailure => AdderFunction.Failure;
+    public static Exception? BackwardFailure => BackwardCall.Failure;
 
     internal WindowGeometry Window { get; }
 

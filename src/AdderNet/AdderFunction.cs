@@ -14,19 +14,6 @@ internal sealed record AdderCall(AdderShape Shape, WeightGradient Gradient, Inpu
 /// <summary>The adder layer in autograd: the paper's update rules take the place of the derivative.</summary>
 internal sealed class AdderFunction : autograd.SingleTensorFunction<AdderFunction>
 {
-    /// <summary>
-    /// The gradients of the latest backward call on this thread. TorchSharp hands autograd bare handles to them, so they must
-    /// outlive that call; by the next one autograd holds references of its own.
-    /// </summary>
-    [ThreadStatic]
-    private static List<Tensor>? handedOver;
-
-    [ThreadStatic]
-    private static Exception? failure;
-
-    /// <summary>What the latest backward call on this thread failed with; null where it did not.</summary>
-    public static Exception? Failure => failure;
-
     public override string Name => nameof(AdderFunction);
 
     public override Tensor forward(autograd.AutogradContext ctx, params object[] vars)
@@ -41,36 +28,18 @@ internal sealed class AdderFunction : autograd.SingleTensorFunction<AdderFunctio
 
     public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output)
     {
-        handedOver?.ForEach(t => t?.Dispose());
-        (handedOver, failure) = (null, null);
         var needs = ((bool Input, bool Filters))ctx.get_data("needs");
-        try
-        {
-            handedOver = Gradients(ctx, grad_output, needs);
-        }
-        catch (Exception e)
-        {
-            // Native frames stand between here and whoever called backward; an exception that crossed them would end the process. A
-            // gradient of a shape that cannot be right makes libtorch throw one of its own, on the caller's side of those frames.
-            failure = e;
-            Tensor impossible = empty(0).DetachFromDisposeScope();
-            handedOver = needs.Input ? [impossible, null!, null!] : [null!, impossible, null!];
-        }
-
-        return handedOver;
+        return BackwardCall.Run(inputs: 3, needed: needs.Input ? 0 : 1, () => Gradients(ctx, grad_output, needs));
     }
 
-    private static List<Tensor> Gradients(autograd.AutogradContext ctx, Tensor? gradOutput, (bool Input, bool Filters) needs)
+    private static Tensor?[] Gradients(autograd.AutogradContext ctx, Tensor? gradOutput, (bool Input, bool Filters) needs)
     {
         if (gradOutput is null || gradOutput.IsInvalid)
         {
-            return [null!, null!, null!];
+            return [null, null, null];
         }
 
-        // The tensors made here would otherwise wait for the end of the user's scope: a whole batch's gradients at once.
-        using var scope = NewDisposeScope();
         using (gradOutput)
-        using (no_grad())
         {
             List<Tensor> saved = ctx.get_saved_variables();
             var (input, filters) = (saved[0], saved[1]);
@@ -79,9 +48,7 @@ internal sealed class AdderFunction : autograd.SingleTensorFunction<AdderFunctio
             Tensor? gradFilters = !needs.Filters ? null
                 : gradient == WeightGradient.Sign ? AdderTensors.SignWeightGradient(shape, input, filters, gradOutput)
                 : FullPrecisionGradient.Compute(shape, input, filters, gradOutput);
-            return [Keep(gradInput), Keep(gradFilters), null!];
+            return [gradInput, gradFilters, null];
         }
     }
-
-    private static Tensor Keep(Tensor? t) => t?.DetachFromDisposeScope()!;
 }

@@ -31,6 +31,32 @@ public class DataLoaderTests
         }, iter: 60);
 
     [Fact]
+    public void Parts_of_a_batch_are_together_the_batch() =>
+        Gen.Select(Gen.Int[8, 150], Gen.Int[8, 70], Gen.Int[2, 4], Gen.Bool).Sample((count, batchSize, parts, learns) =>
+        {
+            Dataset dataset = Samples.NoiseDataset(count);
+            List<(int[], long[], float[])> Run(Shard? shard, int minLast)
+            {
+                using var loader = new DataLoader(dataset, Cifar, batchSize, learns, 3, threads: 1, minLast: minLast, shard: shard);
+                Assert.Equal(count, loader.ItemCount);
+                return Take(loader, 2);
+            }
+
+            List<(int[] Indices, long[] Labels, float[] Images)>[] shared =
+                [.. Enumerable.Range(0, parts).Select(i => Run(new Shard(i, parts), learns ? 2 : 1))];
+            // Who learns needs two images in each part.
+            List<(int[], long[], float[])> whole = Run(null, learns ? 2 * parts : 1);
+            Same(whole, [.. shared[0].Select((_, b) => (
+                shared.SelectMany(s => s[b].Indices).ToArray(), shared.SelectMany(s => s[b].Labels).ToArray(),
+                shared.SelectMany(s => s[b].Images).ToArray()))]);
+            Assert.All(shared.SelectMany(s => s), batch => Assert.True(!learns || batch.Labels.Length >= 2));
+        }, iter: 40);
+
+    [Fact]
+    public void Batches_too_small_to_be_shared_out_are_refused() => Refused.Says(
+        () => _ = new DataLoader(Samples.NoiseDataset(100), Cifar, 10, true, 0, minLast: 2, shard: new Shard(0, 6)), "10 images", "6 processes");
+
+    [Fact]
     public void Every_epoch_has_every_image_once_in_another_order()
     {
         using var loader = new DataLoader(Samples.NoiseDataset(500), Cifar, 64, shuffle: true, seed: 1, threads: 2);
@@ -191,7 +217,7 @@ public class DataLoaderTests
     {
         int allocated = 0;
         float[] Allocate(int length) => Interlocked.Increment(ref allocated) <= 2 ? new float[length] : throw new InsufficientMemoryException();
-        using var loader = new DataLoader(Samples.NoiseDataset(100), Cifar, 10, false, 0, threads, false, 3, 1, Allocate);
+        using var loader = new DataLoader(Samples.NoiseDataset(100), Cifar, 10, false, 0, threads, false, 3, 1, null, Allocate);
         Refused.Says(() => _ = loader.Epoch(0).ToList(), "not enough memory for 10 images of 32x32x3", "smaller batch size");
         Refused.Says(() => _ = new DataLoader(Samples.NoiseDataset(100), new Augmentation { Pad = 4000 }, 100, false, 0), "100 images", "smaller batch size");
     }

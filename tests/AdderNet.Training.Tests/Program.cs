@@ -5,6 +5,8 @@ using AdderNet.Training.Tests;
 
 return args is [CrashTests.HelperArgument, var folder]
     ? CrashTests.TrainForEver(folder)
+    : args is [RankTests.HelperArgument, var scenario, var place]
+    ? RankTests.Work(scenario, place)
     : args.Contains("--server")
     ? await Xunit.MicrosoftTestingPlatform.TestPlatformTestFramework.RunAsync(args, (builder, arguments) => { })
     : await Xunit.Runner.InProc.SystemConsole.ConsoleRunner.Run(args);

@@ -1,4 +1,5 @@
 using AdderNet.Data;
+using AdderNet.Distributed;
 using AdderNet.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -62,12 +63,17 @@ internal static class Small
     public static Trainer Trainer(RunFolder folder) => new(folder, Train, Test, Model);
 
     /// <summary>Trains in a new folder to the end, or until a report says stop.</summary>
-    public static TrainingResult Run(string path, Recipe? recipe = null, RunOptions? options = null, Func<TrainingProgress, bool>? stop = null)
+    public static TrainingResult Run(
+        string path, Recipe? recipe = null, RunOptions? options = null, Func<TrainingProgress, bool>? stop = null, Communicator? ranks = null,
+        Func<RunFolder, Trainer>? trainerOf = null)
     {
-        using RunFolder folder = RunFolder.HoldsRun(path)
-            ? RunFolder.Open(path, options)
-            : RunFolder.Create(path, recipe ?? Recipe, options ?? new RunOptions { Threads = 1 });
-        using Trainer trainer = Trainer(folder);
+        ranks ??= Communicator.Alone;
+        // One process decides: another would see what it has made by then.
+        bool holdsRun = ranks.FromFirst(() => RunFolder.HoldsRun(path) ? "yes" : "no") == "yes";
+        using RunFolder folder = holdsRun
+            ? RunFolder.Open(path, options, ranks)
+            : RunFolder.Create(path, recipe ?? Recipe, options ?? new RunOptions { Threads = 1 }, ranks);
+        using Trainer trainer = (trainerOf ?? Trainer)(folder);
         using CancellationTokenSource cancel = new();
         return trainer.Run(new Reporter(p =>
         {

@@ -1,5 +1,6 @@
 using System.CommandLine;
 using AdderNet.Data;
+using AdderNet.Distributed;
 using AdderNet.Reproduction;
 using AdderNet.Training;
 
@@ -70,74 +71,78 @@ internal sealed class TrainCommand
 
     private int Run(ParseResult arguments)
     {
-        if (arguments.Has(resume))
+        if (arguments.GetValue(printRecipe) && !arguments.Has(resume))
         {
-            return Resume(arguments);
-        }
-
-        Recipe chosen = recipe.Resolve(arguments);
-        if (arguments.GetValue(printRecipe))
-        {
-            host.Out.WriteLine(chosen.ToJson());
+            host.Out.WriteLine(recipe.Resolve(arguments).ToJson());
             return ExitCode.Success;
         }
 
-        RunOptions options = OptionsOver(new RunOptions(), arguments);
-        return WithInterrupt(cancel =>
+        return Member.Run(host, member => arguments.Has(resume) ? Resume(member, arguments) : Begin(member, arguments));
+    }
+
+    private int Begin(Member member, ParseResult arguments)
+    {
+        Communicator ranks = member.Ranks;
+        Recipe chosen = ranks.Agree(() => recipe.Resolve(arguments));
+        RunOptions options = OptionsOver(new RunOptions(), arguments, ranks);
+        return WithInterrupt(member, cancel =>
         {
             // The folder comes after the data: without data there is nothing to keep.
-            TrainingData data = TrainingData.Open(host, chosen, options, cancel);
-            string path = arguments.GetValue(output) ?? Runs.NewPath(chosen);
-            using RunFolder folder = RunFolder.Create(path, chosen, options);
-            return Train(folder, data, arguments.GetValue(json), cancel);
+            TrainingData data = ranks.Agree(() => TrainingData.Open(member.Host, chosen, options, cancel));
+            string path = ranks.FromFirst(() => arguments.GetValue(output) ?? Runs.NewPath(chosen));
+            using RunFolder folder = RunFolder.Create(path, chosen, options, ranks);
+            return Train(member, folder, data, arguments.GetValue(json), cancel);
         });
     }
 
-    private int Resume(ParseResult arguments)
+    private int Resume(Member member, ParseResult arguments)
     {
-        if ((recipe.FirstGiven(arguments) ?? GivenName(output) ?? GivenName(printRecipe)) is { } other)
-        {
-            throw CliException.Usage($"{other} can't be combined with --resume, which continues a run as its recipe says; start a new run without --resume.");
-        }
-
-        string path = arguments.GetValue(resume) ?? Runs.Newest();
+        Communicator ranks = member.Ranks;
+        string path = ranks.FromFirst(() => (recipe.FirstGiven(arguments) ?? GivenName(output) ?? GivenName(printRecipe)) is { } other
+            ? throw CliException.Usage($"{other} can't be combined with --resume, which continues a run as its recipe says; start a new run without --resume.")
+            : arguments.GetValue(resume) ?? Runs.Newest());
         RunOptions options;
-        using (RunFolder recorded = RunFolder.Open(path))
+        using (RunFolder recorded = RunFolder.Open(path, null, ranks))
         {
             if (recorded.History.Count >= recorded.Recipe.Epochs)
             {
-                return ReportResult(recorded.Recipe, new TrainingResult(path, recorded.History, recorded.Best, false), TimeSpan.Zero, arguments.GetValue(json));
+                return ReportResult(
+                    member.Host, recorded.Recipe, new TrainingResult(path, recorded.History, recorded.Best, false), TimeSpan.Zero, arguments.GetValue(json));
             }
 
-            options = OptionsOver(recorded.Options, arguments);
+            options = OptionsOver(recorded.Options, arguments, ranks);
         }
 
-        return WithInterrupt(cancel =>
+        return WithInterrupt(member, cancel =>
         {
-            using RunFolder folder = RunFolder.Open(path, options);
-            TrainingData data = TrainingData.Open(host, folder.Recipe, options, cancel);
-            return Train(folder, data, arguments.GetValue(json), cancel);
+            using RunFolder folder = RunFolder.Open(path, options, ranks);
+            TrainingData data = ranks.Agree(() => TrainingData.Open(member.Host, folder.Recipe, options, cancel));
+            return Train(member, folder, data, arguments.GetValue(json), cancel);
         });
 
         string? GivenName(Option option) => arguments.Has(option) ? option.Name : null;
     }
 
-    private RunOptions OptionsOver(RunOptions options, ParseResult arguments) => options with
+    private RunOptions OptionsOver(RunOptions options, ParseResult arguments, Communicator ranks) => options with
     {
         DataDir = arguments.GetValue(dataDir) is { } folder ? Path.GetFullPath(folder) : options.DataDir,
-        Threads = arguments.GetValue(threads) ?? options.Threads,
+        // Another number of processes shares out the processors anew.
+        Threads = arguments.GetValue(threads) ?? (options.Ranks == ranks.Size ? options.Threads : 0),
         DetectAnomaly = arguments.GetValue(detectAnomaly) || options.DetectAnomaly,
         SkipDamaged = arguments.GetValue(skipDamaged) || options.SkipDamaged,
     };
 
-    private int WithInterrupt(Func<CancellationToken, int> work)
+    private static int WithInterrupt(Member member, Func<CancellationToken, int> work)
     {
-        using Interrupt interrupt = new(host.Live is null ? host.Error : null);
+        // A launcher also stops the other processes so when one has died, which that one's end tells.
+        using Interrupt interrupt = new(member.Host.Live is null && member.Ranks.Size == 1 ? member.Host.Error : null);
         return work(interrupt.Token);
     }
 
-    private int Train(RunFolder folder, TrainingData data, bool asJson, CancellationToken cancel)
+    private static int Train(Member member, RunFolder folder, TrainingData data, bool asJson, CancellationToken cancel)
     {
+        Host host = member.Host;
+        member.LogIn(folder);
         using Trainer trainer = data.Trainer(folder);
         Recipe chosen = folder.Recipe;
         foreach (string notice in trainer.Notices)
@@ -149,13 +154,18 @@ internal sealed class TrainCommand
         {
             host.Out.WriteLine(FormattableString.Invariant(
                 $"{Names.Network(chosen.Layers, chosen.Model)} on {data.Info.Title}: {Counts(data)}, {chosen.Epochs} epoch{(chosen.Epochs == 1 ? "" : "s")} of batches of {chosen.BatchSize}"));
+            if (member.Ranks.Size > 1)
+            {
+                host.Out.WriteLine($"{member.Ranks.Size} processes share out each batch ({member.Ranks.Version}), {folder.Options.Threads} thread(s) each");
+            }
+
             if (chosen.From is { } from && folder.History.Count == 0)
             {
                 host.Out.WriteLine($"Starting from the CNN in {from.Cnn}");
             }
 
             host.Out.WriteLine($"Saving in {folder.Path}");
-            if (ExpectedTime(folder, data, cancel) is { } expected)
+            if (ExpectedTime(host, folder, data, cancel) is { } expected)
             {
                 host.Out.WriteLine(expected);
             }
@@ -167,17 +177,24 @@ internal sealed class TrainCommand
         TrainingResult result = asJson
             ? TrainingDisplay.RunAsJson(host, progress => trainer.Run(progress, cancel))
             : TrainingDisplay.Run(host, trainer.Metrics, folder.History, chosen.Epochs, progress => trainer.Run(progress, cancel), whole: null, cancel, data.Validation is null ? "test" : "val");
+        if (member.Ranks.Rank > 0)
+        {
+            host.Out.WriteLine(FormattableString.Invariant(
+                $"Gradients of {trainer.Traffic!.Bytes:N0} bytes a step in {trainer.Traffic.Buckets} part(s); waited {trainer.Traffic.Waited.TotalSeconds:F1} s for their sums."));
+            return result.Interrupted ? ExitCode.Interrupted : ExitCode.Success;
+        }
+
         // Test images beside validation images have had no part in the run so far: they tell what its best epoch is worth.
         EvaluationResult? test = result.Interrupted || data.Validation is null || data.Test is null ? null : data.MeasureTest(folder.Path, cancel);
-        return ReportResult(chosen, result, DateTime.UtcNow - start, asJson, test);
+        return ReportResult(host, chosen, result, DateTime.UtcNow - start, asJson, test);
     }
 
-    /// <summary>Measures how long the training will take, and says so; null where that is not done, or was interrupted.</summary>
-    private string? ExpectedTime(RunFolder folder, TrainingData data, CancellationToken cancel)
+    /// <summary>Measures how long the training will take, and says so; null where that is not done, for several processes for one, or was interrupted.</summary>
+    private static string? ExpectedTime(Host host, RunFolder folder, TrainingData data, CancellationToken cancel)
     {
         try
         {
-            if (data.Cost is not { } measure)
+            if (folder.Ranks.Size > 1 || data.Cost is not { } measure)
             {
                 return null;
             }
@@ -200,7 +217,7 @@ internal sealed class TrainCommand
     private static string Counts(TrainingData data) => FormattableString.Invariant(
         $"{data.Train:N0} training{(data.Validation is { } validation ? $"{(data.Test is null ? " and" : ",")} {validation:N0} validation" : "")}{(data.Test is { } test ? $" and {test:N0} test" : "")} images");
 
-    private int ReportResult(Recipe chosen, TrainingResult result, TimeSpan time, bool asJson, EvaluationResult? test = null)
+    private static int ReportResult(Host host, Recipe chosen, TrainingResult result, TimeSpan time, bool asJson, EvaluationResult? test = null)
     {
         if (asJson)
         {
@@ -210,13 +227,13 @@ internal sealed class TrainCommand
         }
         else
         {
-            Tell(chosen.Metrics, result, time, test);
+            Tell(host, chosen.Metrics, result, time, test);
         }
 
         return result.Interrupted ? ExitCode.Interrupted : ExitCode.Success;
     }
 
-    private void Tell(IReadOnlyList<Metric> metrics, TrainingResult result, TimeSpan time, EvaluationResult? test)
+    private static void Tell(Host host, IReadOnlyList<Metric> metrics, TrainingResult result, TimeSpan time, EvaluationResult? test)
     {
         host.Out.WriteLine();
         if (result.Interrupted)

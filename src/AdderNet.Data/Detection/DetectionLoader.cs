@@ -19,15 +19,18 @@ public sealed class DetectionLoader : IDisposable
     /// <param name="shuffle">Whether each epoch has its own order.</param>
     /// <param name="seed">Where the order and all chance come from.</param>
     /// <param name="threads">Background threads; 0 prepares each batch when it is asked for.</param>
-    /// <param name="minLast">Fewest images of a last batch; where fewer are left, the batch before takes them.</param>
+    /// <param name="minLast">Fewest images of a last batch, for each process that takes part; where fewer are left, the batch before takes
+    /// them.</param>
+    /// <param name="shard">The part of every batch that is prepared here; null for all of it.</param>
     /// <exception cref="DataException">The augmentation does not fit the images.</exception>
     public DetectionLoader(
-        DetectionDataset dataset, Augmentation augmentation, int batchSize, bool shuffle, ulong seed, int threads = 1, int minLast = 1)
+        DetectionDataset dataset, Augmentation augmentation, int batchSize, bool shuffle, ulong seed, int threads = 1, int minLast = 1,
+        Shard? shard = null)
     {
         ArgumentNullException.ThrowIfNull(dataset);
         this.dataset = dataset;
         images = new DataLoader(
-            dataset, augmentation, batchSize, shuffle, seed, threads, dropLast: false, prefetch: 3, minLast,
+            dataset, augmentation, batchSize, shuffle, seed, threads, dropLast: false, prefetch: 3, minLast, shard,
             length => GC.AllocateUninitializedArray<float>(length));
     }
 

@@ -1,4 +1,5 @@
 using AdderNet.Data.Detection;
+using AdderNet.Distributed;
 using AdderNet.Models;
 using static TorchSharp.torch;
 
@@ -43,7 +44,7 @@ public static class DetectionEvaluation
         EvaluationResult result = Evaluation.Run(
             [model],
             () => pass = new DetectionPass(model, levels, loader, epoch: 0, useEngine: true, (i, boxes) => found[i] = boxes, cancel),
-            (done, _) => progress?.Report(done), cancel);
+            (done, _) => progress?.Report(done), Communicator.Alone, cancel);
         return new DetectionEvaluationResult(pass!.Meter, pass.Meter.Scores(), found, result.Seconds);
     }
 }

@@ -1,4 +1,6 @@
+using System.Runtime.InteropServices;
 using AdderNet.Data.Detection;
+using AdderNet.Distributed;
 using AdderNet.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -15,8 +17,9 @@ internal sealed class DetectionPass : ITaskPass
     private readonly FcosGrid grid;
     private readonly EngineModel? engine;
     private readonly Detector detector;
-    private readonly DetectionMeter meter;
     private readonly Action<int, List<FoundBox>>? found;
+    private readonly List<Found> measuredBoxes = [];
+    private DetectionMeter meter;
     private readonly double[] losses = new double[3];
     private (double Map50, double Map)? measured;
 
@@ -68,11 +71,42 @@ internal sealed class DetectionPass : ITaskPass
         }
     }
 
+    public void Combine(Communicator ranks)
+    {
+        if (ranks.Size == 1)
+        {
+            return;
+        }
+
+        double[] sums = [.. losses, Count];
+        ranks.Sum(sums);
+        sums.AsSpan(0, losses.Length).CopyTo(losses);
+        Count = (long)sums[^1];
+        // Average precision ranks the detections of all images, so each process counts those of all, in the order of the data set.
+        Found[][] all = [.. ranks.Gather(MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(measuredBoxes)).ToArray())
+            .Select(bytes => MemoryMarshal.Cast<byte, Found>(bytes).ToArray())];
+        if (all.Any(f => f.Length > 0))
+        {
+            meter = new DetectionMeter(loader.Dataset.ClassNames);
+            foreach (IGrouping<int, Found> image in all.SelectMany(f => f).GroupBy(f => f.Image).OrderBy(g => g.Key))
+            {
+                meter.Add(
+                    loader.Dataset.Images[image.Key].Objects,
+                    [.. image.Where(f => f.Class >= 0).Select(f => new FoundBox(f.Class, f.Box, f.Score))]);
+            }
+        }
+    }
+
     public void Dispose() => engine?.Dispose();
+
+    /// <summary>A detection as processes send it to each other; class -1 says only that the image was measured.</summary>
+    private readonly record struct Found(int Image, int Class, Box Box, float Score);
 
     private sealed class BoxedImages(DetectionPass pass, DetectionBatch batch) : ITaskBatch
     {
         public int Count => batch.Count;
+
+        public int TotalCount => batch.Images.TotalCount;
 
         public Tensor Loss(int start, int count)
         {
@@ -96,6 +130,8 @@ internal sealed class DetectionPass : ITaskPass
             {
                 int index = batch.Images.Indices[i];
                 pass.meter.Add(images[index].Objects, found);
+                pass.measuredBoxes.Add(new Found(index, -1, default, 0));
+                pass.measuredBoxes.AddRange(found.Select(f => new Found(index, f.Class, f.Box, f.Score)));
                 pass.found?.Invoke(index, found);
             }
 

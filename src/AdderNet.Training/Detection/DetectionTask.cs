@@ -32,11 +32,13 @@ public sealed class DetectionTask : ITrainingTask
     /// <param name="measuresValidation">Whether these images are a validation split, and no test images.</param>
     /// <param name="loadBackbone">Whether to start the backbone with the weights that the recipe names; a run that is continued has its
     /// own.</param>
+    /// <param name="shard">The part of every batch that is this process's; null for all of it.</param>
     /// <exception cref="DataException">The recipe's augmentation does not fit the images.</exception>
     /// <exception cref="TrainingException">The backbone's weights cannot be had, the recipe's model is no detector, or the images' size
     /// does not suit it.</exception>
     public DetectionTask(
-        Recipe recipe, DetectionDataset train, DetectionDataset measured, bool measuresValidation = false, bool loadBackbone = true)
+        Recipe recipe, DetectionDataset train, DetectionDataset measured, bool measuresValidation = false, bool loadBackbone = true,
+        Shard? shard = null)
     {
         ArgumentNullException.ThrowIfNull(recipe);
         ArgumentNullException.ThrowIfNull(train);
@@ -54,9 +56,9 @@ public sealed class DetectionTask : ITrainingTask
                 $"The model '{recipe.Model}' finds no boxes; detectors are {string.Join(", ", DetectionModels.All.Select(m => m.Name))}.");
         int loaders = Math.Clamp(get_num_threads() / 4, 1, 8);
         this.train = new DetectionLoader(
-            train, learning, recipe.BatchSize, shuffle: true, unchecked((ulong)recipe.Seed), loaders, minLast: 2);
+            train, learning, recipe.BatchSize, shuffle: true, unchecked((ulong)recipe.Seed), loaders, minLast: 2, shard);
         this.measured = new DetectionLoader(
-            measured.WithClasses(train.ClassNames), measuring, recipe.BatchSize, shuffle: false, 0, loaders);
+            measured.WithClasses(train.ClassNames), measuring, recipe.BatchSize, shuffle: false, 0, loaders, shard: shard);
         RefuseSize(this.train);
         RefuseSize(this.measured);
         model = RecipeModels.Create(recipe, train.ClassNames.Count, train.Info.Channels);

@@ -16,6 +16,7 @@ public sealed class LayerFactory
     private readonly Func<LayerSlot, LayerKind> kindOf;
     private readonly WeightGradient gradient;
     private readonly InputGradient inputGradient;
+    private bool synchronizesBatchNorm;
 
     /// <summary>Layers of any kind at any place, the first and the last included.</summary>
     /// <param name="kindOf">The kind of the layer in each slot; the same slot always has the same.</param>
@@ -48,7 +49,17 @@ public sealed class LayerFactory
         Inner(_ => kind, gradient, inputGradient);
 
     /// <summary>Inner layers of one kind, with the gradients of these.</summary>
-    internal LayerFactory WithInner(LayerKind kind) => Inner(kind, gradient, inputGradient);
+    internal LayerFactory WithInner(LayerKind kind) =>
+        Inner(kind, gradient, inputGradient).WithSynchronizedBatchNorm(synchronizesBatchNorm);
+
+    /// <summary>
+    /// These layers with BatchNorms that normalize by the statistics of the whole batch where several processes share it out (PyTorch's
+    /// SyncBatchNorm), or with ordinary ones.
+    /// </summary>
+    internal LayerFactory WithSynchronizedBatchNorm(bool synchronize) => new(kindOf, gradient, inputGradient) { synchronizesBatchNorm = synchronize };
+
+    /// <summary>The BatchNorm behind a layer.</summary>
+    internal Module BatchNorm(long channels) => synchronizesBatchNorm ? new SynchronizedBatchNorm2d(channels) : nn.BatchNorm2d(channels);
 
     /// <summary>
     /// The layers whose weights a state_dict has, each by the name of its key: adder layers and convolutions may be mixed in any way.
@@ -104,7 +115,7 @@ public sealed class LayerFactory
         LayerSlot slot, string norm, string relu, LayerSlot? next, (string Name, Module Layer)? pool = null)
     {
         bool bits = next is not null && SeesBits(next);
-        (string, Module) layer = (slot.LocalName, Create(slot)), batchNorm = (norm, nn.BatchNorm2d(slot.OutChannels));
+        (string, Module) layer = (slot.LocalName, Create(slot)), batchNorm = (norm, BatchNorm(slot.OutChannels));
         (string, Module)? rectifier = bits ? null : (relu, nn.ReLU(inplace: true));
         (string, Module)?[] steps = bits || SeesBits(slot) ? [layer, pool, batchNorm, rectifier] : [layer, batchNorm, rectifier, pool];
         return [.. steps.OfType<(string, Module)>()];

@@ -78,7 +78,7 @@ internal static class ResNets
         nn.Sequential(
         [
             .. Body(layers, stem, pool, block, stages, classifier),
-            ("avgpool", nn.AdaptiveAvgPool2d(1)), (classifier.Name, layers.Create(classifier)), ("bn2", nn.BatchNorm2d(classifier.OutChannels)),
+            ("avgpool", nn.AdaptiveAvgPool2d(1)), (classifier.Name, layers.Create(classifier)), ("bn2", layers.BatchNorm(classifier.OutChannels)),
             ("flatten", nn.Flatten()),
         ]);
 
@@ -125,7 +125,7 @@ internal static class ResNets
     {
         Module? downsample = block.Downsample is null
             ? null
-            : nn.Sequential(("0", layers.Create(block.Downsample)), ("1", nn.BatchNorm2d(block.Downsample.OutChannels)));
+            : nn.Sequential(("0", layers.Create(block.Downsample)), ("1", layers.BatchNorm(block.Downsample.OutChannels)));
         LayerSlot[] body = block.Body;
         List<(string, Module)> steps = [];
         for (int i = 0; i < body.Length - 1; i++)
@@ -134,7 +134,7 @@ internal static class ResNets
         }
 
         return new Residual(
-            [.. steps, (body[^1].LocalName, layers.Create(body[^1])), ($"bn{body.Length}", nn.BatchNorm2d(body[^1].OutChannels))],
+            [.. steps, (body[^1].LocalName, layers.Create(body[^1])), ($"bn{body.Length}", layers.BatchNorm(body[^1].OutChannels))],
             downsample, relu: next is null || !layers.SeesBits(next));
     }
 

@@ -11,9 +11,9 @@ namespace AdderNet.Training.Tests.Detection;
 /// <summary>Detectors learn, are saved, resumed and used.</summary>
 public class DetectionTaskTests
 {
-    private static readonly DetectionSplits Scenes = Discs();
+    internal static readonly DetectionSplits Scenes = Discs();
 
-    private static readonly Recipe Recipe = new()
+    internal static readonly Recipe Recipe = new()
     {
         Model = "fcos-resnet20",
         Dataset = "digits",

@@ -126,7 +126,7 @@ internal sealed class FcosNets
 
                     string name = $"head.{tower}.level{level}.{i}";
                     wires.Add(new Wire(name, [input], Layer: layer, LayerName: slot.Name));
-                    input = Rectified(name, Add($"head.{tower}_bn.level{level}.{i}", nn.BatchNorm2d(width), [name]));
+                    input = Rectified(name, Add($"head.{tower}_bn.level{level}.{i}", layers.BatchNorm(width), [name]));
                 }
 
                 return input;
@@ -156,7 +156,7 @@ internal sealed class FcosNets
     private string Normalized(LayerSlot slot, string input)
     {
         string x = Add($"{slot.Name}.layer", NeckFactory.Create(slot), [input]);
-        return Add($"{slot.Name}.bn", nn.BatchNorm2d(slot.OutChannels), [x]);
+        return Add($"{slot.Name}.bn", layers.BatchNorm(slot.OutChannels), [x]);
     }
 
     private string Rectified(string name, string input) => Add($"{name}.relu", nn.ReLU(), [input], named: false);

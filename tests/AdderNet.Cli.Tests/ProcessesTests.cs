@@ -1,0 +1,56 @@
+using System.Diagnostics;
+
+namespace AdderNet.Cli.Tests;
+
+/// <summary><c>mpirun addernet train</c>: one display, one log for each other process, one message of what went wrong.</summary>
+public class ProcessesTests(TinyRun tiny) : IClassFixture<TinyRun>
+{
+    [Fact]
+    public void Processes_train_a_run_together_and_one_goes_on_with_it()
+    {
+        Assert.SkipUnless(MpiLaunch.OpenMpi is not null, MpiLaunch.Missing);
+        string run = tiny["together"];
+        (int exitCode, string output, string error) = Mpirun(
+            "train", "--data-dir", tiny.Data, "--epochs", "2", "--batch-size", "16", "--threads", "1", "--out", run);
+        Assert.True(exitCode == 0, output + error);
+        Assert.Contains("2 processes share out each batch (Open MPI", output);
+        Assert.Single(output.Split('\n'), line => line.TrimStart().StartsWith("2/2", StringComparison.Ordinal));
+        string log = File.ReadAllText(Path.Combine(run, "rank-1.log"));
+        Assert.Contains("rank 1 of 2", log);
+        Assert.Contains("waited", log);
+
+        // Two more epochs, in one process: what was recorded of two is shared out anew.
+        string recipe = Path.Combine(run, "recipe.json");
+        File.WriteAllText(recipe, File.ReadAllText(recipe).Replace("\"epochs\": 2", "\"epochs\": 3"));
+        Outcome resumed = Addernet.Run("train", "--resume", run, "--threads", "1");
+        Assert.Contains("3/3", resumed.Succeeds());
+        Assert.Contains("by 2 processes so far and goes on with 1 process", resumed.Error);
+    }
+
+    [Fact]
+    public void What_goes_wrong_in_all_processes_is_said_once()
+    {
+        Assert.SkipUnless(MpiLaunch.OpenMpi is not null, MpiLaunch.Missing);
+        (int exitCode, string output, string error) = Mpirun([.. tiny.Train, "--lr", "1000000", "--out", tiny["diverges"]]);
+        Assert.NotEqual(0, exitCode);
+        string message = Assert.Single((output + error).Split('\n'), line => line.StartsWith("Error: ", StringComparison.Ordinal));
+        Assert.Contains("NaN", message);
+        Assert.Contains("No epoch", message);
+    }
+
+    [Fact]
+    public void A_missing_MPI_library_is_one_sentence()
+    {
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "there is no MPI for it");
+        ProcessStartInfo start = Addernet.Start(tiny[""], [.. tiny.Train, "--out", tiny["alone"]]);
+        start.Environment["OMPI_COMM_WORLD_RANK"] = "0";
+        start.Environment["OMPI_COMM_WORLD_SIZE"] = "2";
+        start.Environment["ADDERNET_MPI"] = "/nowhere/libmpi.so";
+        string message = Addernet.Finish(Process.Start(start)!).FailsWith(1);
+        Assert.Contains("the MPI library (/nowhere/libmpi.so) can't be loaded", message);
+        Assert.False(Directory.Exists(tiny["alone"]));
+    }
+
+    private static (int ExitCode, string Out, string Error) Mpirun(params IEnumerable<string> arguments) => MpiLaunch.Run(
+        MpiLaunch.Start(MpiLaunch.OpenMpi!, 2, "dotnet", [Path.Combine(AppContext.BaseDirectory, "AdderNet.Cli.dll"), .. arguments]));
+}

@@ -1,0 +1,294 @@
+using System.Diagnostics;
+using System.Globalization;
+using AdderNet.Distributed;
+using AdderNet.Training.Detection;
+using AdderNet.Training.Tests.Detection;
+using TorchSharp;
+using static TorchSharp.torch;
+
+namespace AdderNet.Training.Tests;
+
+/// <summary>Several processes train together, started by the system's mpirun.</summary>
+public class RankTests
+{
+    public const string HelperArgument = "--as-rank";
+
+    // A last batch of an odd number of images, which two processes share out unequally.
+    private static readonly Recipe Plain = Small.Recipe with { Epochs = 3, BatchSize = 36, LearningRate = 0.02, BatchNormBatches = 0, MicroBatches = 2 };
+
+    private static readonly Recipe Synchronized = Small.Recipe with
+    {
+        Model = "resnet20",
+        Epochs = 2,
+        BatchSize = 36,
+        LearningRate = 0.01,
+        BatchNormBatches = 2,
+        SynchronizedBatchNorm = true,
+    };
+
+    private static readonly Recipe Boxes = DetectionTaskTests.Recipe with
+    {
+        Epochs = 1,
+        WarmupEpochs = 0,
+        LearningRate = 0.01,
+        SynchronizedBatchNorm = true,
+        BatchNormBatches = 1,
+        BatchSize = 48,
+    };
+
+    private static int Rounds { get; } =
+        Environment.GetEnvironmentVariable("ADDERNET_KILL_ROUNDS") is { Length: > 0 } text ? int.Parse(text, CultureInfo.InvariantCulture) : 6;
+
+    private static string Program { get; } =
+        Path.ChangeExtension(typeof(RankTests).Assembly.Location, OperatingSystem.IsWindows() ? ".exe" : null);
+
+    /// <summary>What each process does.</summary>
+    public static int Work(string scenario, string place)
+    {
+        using Communicator ranks = Communicator.Start();
+        try
+        {
+            switch (scenario)
+            {
+                case "train":
+                    TrainPlain($"{place}/plain", ranks);
+                    TrainPlain($"{place}/again", ranks);
+                    TrainSynchronized($"{place}/synchronized", ranks);
+                    // Stopped by the second process's user and gone on with.
+                    TrainLocal($"{place}/local", ranks);
+                    TrainLocal($"{place}/stopped", ranks, p => p.Epoch == 2 && ranks.Rank == 1);
+                    TrainLocal($"{place}/stopped", ranks);
+                    TrainBoxes($"{place}/boxes", ranks);
+                    break;
+                case "messages":
+                    return Exchange(ranks);
+                case "fail":
+                    // The second process has a model of its own, which breaks in the second epoch.
+                    Small.Run(place, Plain, null, p => p.Epoch == 2 && ranks.Rank == 1 ? throw new IOException("broken pipe") : false, ranks, TrainerOf);
+                    break;
+                default:
+                    Small.Run(place, Small.Recipe with { Epochs = 1000 }, ranks: ranks, stop: p =>
+                    {
+                        Console.WriteLine(p.Completed is null ? $"{ranks.Rank} {Environment.ProcessId}" : $"saved {p.Epoch}");
+                        return false;
+                    });
+                    break;
+            }
+
+            return 0;
+        }
+        catch (Exception e)
+        {
+            File.WriteAllText($"{place}-{ranks.Rank}.txt", $"{e.GetType().Name}: {e.Message} {ranks.Failure}");
+            if (ranks.Failure is null)
+            {
+                Console.Error.WriteLine(e);
+                ranks.Abort(1);
+            }
+
+            return 1;
+        }
+    }
+
+    [Fact]
+    public void Two_processes_train_like_one()
+    {
+        Assert.SkipUnless(MpiLaunch.OpenMpi is not null, MpiLaunch.Missing);
+        using TempFolder folder = new();
+        Succeeds(MpiLaunch.Run(MpiLaunch.Start(MpiLaunch.OpenMpi!, 2, Program, HelperArgument, "train", folder.Path)));
+
+        // The same bits each time...
+        Assert.Equal(Small.State(folder["plain"]), Small.State(folder["again"]));
+        Assert.Equal(Small.WithoutTimes(History(folder["plain"])), Small.WithoutTimes(History(folder["again"])));
+        Assert.Equal(Small.State(folder["local"]), Small.State(folder["stopped"]));
+        Assert.Equal(Small.WithoutTimes(History(folder["local"])), Small.WithoutTimes(History(folder["stopped"])));
+        // ... and, but for rounding, those of one process.
+        Same(TrainPlain(folder["one/plain"]).History, History(folder["plain"]), 1e-4);
+        Same(TrainSynchronized(folder["one/synchronized"]).History, History(folder["synchronized"]), 1e-3);
+        Same(TrainBoxes(folder["one/boxes"]).History, History(folder["boxes"]), 1e-3);
+        // BatchNorms by themselves see other statistics, and learn all the same.
+        Assert.True(History(folder["local"])[^1].TestTop1 > 0.6);
+
+        // One process goes on with the run of two, and says what that changes.
+        using RunFolder run = RunFolder.Open(folder["plain"], new RunOptions { Threads = 1 });
+        Assert.Contains("by 2 processes so far and goes on with 1 process:", Assert.Single(run.Differences));
+        using Trainer trainer = TrainerOf(run);
+        Assert.Equal(3, trainer.Run(null, TestContext.Current.CancellationToken).History.Count);
+    }
+
+    [Fact]
+    public void What_one_process_fails_with_ends_all_of_them()
+    {
+        Assert.SkipUnless(MpiLaunch.OpenMpi is not null, MpiLaunch.Missing);
+        using TempFolder folder = new();
+        Assert.NotEqual(0, MpiLaunch.Run(MpiLaunch.Start(MpiLaunch.OpenMpi!, 2, Program, HelperArgument, "fail", folder["run"])).ExitCode);
+        Assert.StartsWith(
+            $"TrainingException: broken pipe. The checkpoint of epoch 1 in {folder["run"]} is whole. RankFailure", File.ReadAllText(folder["run-1.txt"]));
+        Assert.StartsWith("PeerException: ", File.ReadAllText(folder["run-0.txt"]));
+        Assert.Single(History(folder["run"]));
+    }
+
+    [Theory]
+    [InlineData(false)]
+    [InlineData(true)]
+    public void Messages_arrive_whatever_the_family_of_the_MPI_library(bool mpich)
+    {
+        string? launcher = mpich ? MpiLaunch.Mpich : MpiLaunch.OpenMpi;
+        using TempFolder folder = new();
+        Assert.SkipUnless(launcher is not null, mpich ? "there is no mpirun of MPICH (Debian's mpich)" : MpiLaunch.Missing);
+        (int exitCode, string output, string error) = MpiLaunch.Run(MpiLaunch.Start(launcher!, 3, Program, HelperArgument, "messages", folder["at"]));
+        Assert.True(exitCode == 0, output + error);
+        // (Open MPI gives its processes a terminal, to which .NET says more than the lines.)
+        Assert.Equal(3, output.Split('\n').Count(line => line.Contains(mpich ? "MPICH" : "Open MPI", StringComparison.Ordinal)));
+    }
+
+    [Fact]
+    public void Killed_at_random_moments_no_process_takes_a_checkpoint_with_it()
+    {
+        Assert.SkipUnless(MpiLaunch.OpenMpi is not null, MpiLaunch.Missing);
+        using TempFolder folder = new();
+        Random random = new(1);
+        int saved = 0;
+        for (int round = 0; round < Rounds; round++)
+        {
+            saved = Math.Max(saved, Kill(folder["run"], victim: random.Next(2), after: random.Next(2, 40)));
+            CheckpointStore store = new(folder["run"]);
+            Assert.True((store.Index?.History.Count ?? 0) >= saved, $"epoch {saved} was told to be saved, but {store.Index?.History.Count} is");
+            if (store.Index is not null)
+            {
+                Assert.NotEmpty(Small.State(folder["run"]));
+            }
+        }
+
+        Assert.True(saved > 0);
+    }
+
+    [Fact]
+    public void A_process_on_its_own_needs_no_MPI_and_one_of_several_says_what_is_missing()
+    {
+        Assert.Null(Launch.Of(_ => null));
+        Assert.Null(Launch.Of(name => name is "OMPI_COMM_WORLD_RANK" ? "0" : name is "OMPI_COMM_WORLD_SIZE" ? "1" : null));
+        Launch open = Launch.Of(name => name is "OMPI_COMM_WORLD_RANK" ? "1" : name is "OMPI_COMM_WORLD_SIZE" ? "4" : null)!;
+        Assert.Equal((1, 4, true), (open.Rank, open.Size, open.PrefersOpenMpi));
+        Launch hydra = Launch.Of(name => name is "PMI_RANK" ? "2" : name is "PMI_SIZE" ? "3" : null)!;
+        Assert.Equal((2, 3, false), (hydra.Rank, hydra.Size, hydra.PrefersOpenMpi));
+        Assert.Equal(5, Launch.Of(name => name is "PMIX_RANK" ? "5" : null)!.Rank);
+        Assert.SkipWhen(OperatingSystem.IsWindows(), "there is no MPI for it");
+        Assert.Contains("can't be loaded", Assert.Throws<DistributedException>(() => MpiLibrary.Load(open, "/nowhere/libmpi.so")).Message);
+        // A library it is, but none of MPI.
+        Assert.Contains("is none", Assert.Throws<DistributedException>(() => MpiLibrary.Load(open, "libc.so.6")).Message);
+    }
+
+    /// <summary>Starts two processes that train, and kills one of them after some batches.</summary>
+    /// <returns>The last epoch that was told to be saved.</returns>
+    private static int Kill(string path, int victim, int after)
+    {
+        using Process launcher = Process.Start(MpiLaunch.Start(MpiLaunch.OpenMpi!, 2, Program, HelperArgument, "forever", path))!;
+        launcher.StandardInput.Close();
+        Task<string> error = launcher.StandardError.ReadToEndAsync();
+        int saved = 0, id = 0;
+        while (launcher.StandardOutput.ReadLine() is { } line)
+        {
+            // Open MPI gives its processes a terminal, to which .NET says more than the lines.
+            string[] words = line.Split('=')[^1].Split(' ');
+            saved = words[0] == "saved" ? Math.Max(saved, int.Parse(words[1])) : saved;
+            id = words[0] == $"{victim}" ? int.Parse(words[1]) : id;
+            if (--after <= 0 && id > 0)
+            {
+                Process.GetProcessById(id).Kill();
+                after = int.MaxValue;
+            }
+        }
+
+        launcher.WaitForExit();
+        Assert.NotEqual(0, launcher.ExitCode);
+        Assert.Contains("signal 9", error.Result);
+        return saved;
+    }
+
+    /// <summary>Sums, messages and agreements; it ends with 0 where all are right.</summary>
+    private static int Exchange(Communicator ranks)
+    {
+        Require(ranks.Size == 3 && ranks.Rank is >= 0 and < 3 && ranks.Sharing == 3);
+        float[] floats = [.. Enumerable.Range(0, 100_000).Select(i => i % 7 + ranks.Rank)];
+        ranks.Sum(floats);
+        Require(floats.Select((f, i) => f == 3 * (i % 7) + 3).All(same => same));
+        double[] doubles = [0.1 * ranks.Rank, ranks.Rank == 2 ? 1 : 0];
+        ranks.Sum(doubles);
+        Require(Math.Abs(doubles[0] - 0.3) < 1e-15 && doubles[1] == 1);
+        Require(ranks.Broadcast(ranks.Rank == 0 ? [1, 2, 3] : null).SequenceEqual((byte[])[1, 2, 3]));
+        Require(ranks.FromFirst(() => $"from {ranks.Rank}") == "from 0");
+        byte[][] all = ranks.Gather([.. Enumerable.Repeat((byte)ranks.Rank, 1 + ranks.Rank)]);
+        Require(all.Select((bytes, rank) => bytes.Length == 1 + rank && bytes.All(b => b == rank)).All(same => same));
+        Require(ranks.Any(ranks.Rank == 1) && !ranks.Any(false));
+        Require(ranks.Agree(() => ranks.Rank) == ranks.Rank && ranks.Failure is null);
+        // The runtime's own use of signals survives MPI's start.
+        string? nothing = Environment.GetEnvironmentVariable("ADDERNET_NOTHING");
+        Assert.Throws<NullReferenceException>(() => nothing!.Length);
+        Exception? caught = null;
+        try
+        {
+            ranks.Agree(() =>
+            {
+                if (ranks.Rank > 0)
+                {
+                    throw new InvalidDataException($"{ranks.Rank}");
+                }
+            });
+        }
+        catch (Exception e)
+        {
+            caught = e;
+        }
+
+        Require(ranks.Rank == 1 ? caught is InvalidDataException : caught is PeerException);
+        Require(ranks.Failure == new RankFailure(1, 2));
+        Console.WriteLine(ranks.Version);
+        return 0;
+
+        void Require(bool right, [System.Runtime.CompilerServices.CallerLineNumber] int line = 0)
+        {
+            if (!right)
+            {
+                throw new InvalidOperationException($"Rank {ranks.Rank}, line {line}.");
+            }
+        }
+    }
+
+    private static TrainingResult TrainPlain(string path, Communicator? ranks = null) => Small.Run(path, Plain, ranks: ranks, trainerOf: TrainerOf);
+
+    private static TrainingResult TrainLocal(string path, Communicator ranks, Func<TrainingProgress, bool>? stop = null) =>
+        Small.Run(path, stop: stop, ranks: ranks);
+
+    private static TrainingResult TrainSynchronized(string path, Communicator? ranks = null) =>
+        Small.Run(path, Synchronized, ranks: ranks, trainerOf: folder => new Trainer(folder, Small.Train, Small.Test));
+
+    private static TrainingResult TrainBoxes(string path, Communicator? ranks = null) => Small.Run(
+        path, Boxes, ranks: ranks,
+        trainerOf: folder => new Trainer(
+            folder, r => new DetectionTask(r, DetectionTaskTests.Scenes.Train, DetectionTaskTests.Scenes.Validation!, measuresValidation: true, shard: folder.Shard)));
+
+    /// <summary>A network without BatchNorm and dropout.</summary>
+    private static Trainer TrainerOf(RunFolder folder) => new(folder, Small.Data(87, seed: 1), Small.Test, () => nn.Sequential(
+        ("conv", nn.Conv2d(1, 4, 3, padding: 1)),
+        ("relu1", nn.ReLU()),
+        ("adder", Layers.Adder2d(4, 8, 3, stride: 2, padding: 1)),
+        ("norm", nn.InstanceNorm2d(8)),
+        ("relu2", nn.ReLU()),
+        ("flat", nn.Flatten()),
+        ("fc", nn.Linear(8 * 16, Small.Classes))));
+
+    private static IReadOnlyList<EpochMetrics> History(string path) => new CheckpointStore(path).Index!.History;
+
+    private static void Succeeds((int ExitCode, string Out, string Error) run) => Assert.True(run.ExitCode == 0, run.Out + run.Error);
+
+    private static void Same(IReadOnlyList<EpochMetrics> expected, IReadOnlyList<EpochMetrics> actual, double tolerance)
+    {
+        Assert.Equal(expected.Count, actual.Count);
+        Assert.All(expected.Zip(actual), pair =>
+        {
+            Assert.Equal(pair.First.LearningRate, pair.Second.LearningRate);
+            Assert.All(pair.First.Train, v => Assert.Equal(v.Value, pair.Second.Train[v.Key], tolerance));
+        });
+    }
+}
