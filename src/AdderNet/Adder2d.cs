@@ -90,6 +90,12 @@ public sealed class Adder2d : nn.Module<Tensor, Tensor>
     /// </summary>
     internal Grid? Grid { get; set; }
 
+    /// <summary>
+    /// What the layer computes with, of the filters that learn: those get its gradient as it is (the straight-through estimator). Null for the
+    /// filters themselves.
+    /// </summary>
+    internal Func<Tensor, Tensor>? Constraint { get; set; }
+
     /// <summary>Y = -sum |X - F| over each window, plus the bias where there is one.</summary>
     /// <param name="input">[N, C, H, W], float32, on the CPU.</param>
     /// <returns>[N, O, H', W'] in channels-last memory.</returns>
@@ -99,14 +105,16 @@ public sealed class Adder2d : nn.Module<Tensor, Tensor>
         AdderShape shape = Shape(input);
         // The scope ends TorchSharp's bookkeeping copies of the output with this call rather than with the batch.
         using var scope = NewDisposeScope();
+        // Subtracted first, so that the zero is exact.
+        Tensor filters = Constraint is null ? adder : (adder - adder.detach()).add_(Constraint(adder.detach()));
         Tensor x = Grid is null ? input : GridTensors.StraightThrough(input, Grid);
-        Tensor? rounded = Grid is null ? null : GridTensors.Rounded(adder, Grid);
+        Tensor? rounded = Grid is null ? null : GridTensors.Rounded(filters, Grid);
         Tensor y = is_grad_enabled() && (input.requires_grad || adder.requires_grad)
-            ? AdderFunction.apply(x, adder, new AdderCall(shape, Gradient, InputGradient, rounded))
-            : AdderTensors.Forward(shape, x, rounded ?? adder);
+            ? AdderFunction.apply(x, filters, new AdderCall(shape, Gradient, InputGradient, rounded))
+            : AdderTensors.Forward(shape, x, rounded ?? filters);
         if (Grid is not null)
         {
-            y = y - GridTensors.Outside(adder, Grid).view(1, -1, 1, 1);
+            y = y - GridTensors.Outside(filters, Grid).view(1, -1, 1, 1);
         }
 
         return (bias is null ? y : y + bias.view(1, -1, 1, 1)).MoveToOuterDisposeScope();

@@ -48,7 +48,7 @@ public class PruneTests(TinyRun tiny) : IClassFixture<TinyRun>
         Assert.InRange(top1, 0.5, 1);
         Assert.Equal(top1, Json("eval", file, "--data-dir", tiny.Data, "--json").GetProperty("top1").GetDouble());
         JsonElement integers = Json(
-            "quantize", file, "--bits", "7", "--calibration", "32", "--data-dir", tiny.Data, "--out", tiny["seven.safetensors"], "--threads", "1", "--json");
+            "quantize", file, "--bits", "7", "--epochs", "1", "--calibration", "32", "--data-dir", tiny.Data, "--out", tiny["seven.safetensors"], "--threads", "1", "--json");
         Assert.True(integers.GetProperty("layers").EnumerateArray().Single(l => l.GetProperty("name").GetString() == "conv3").GetProperty("skipped").GetDouble() > 0.5);
 
         // What is there is not lost, and a pruned network can be pruned again.

@@ -45,20 +45,20 @@ internal static class AnalyzeCommand
             using LoadedModel model = models.Load(host, arguments, named);
             string path = arguments.GetValue(output) ?? Path.Combine(Folder(named, model.Source), "analysis.html");
             using LoadedModel? other = arguments.GetValue(with) is { } second ? LoadedModel.Of(second, model.Dataset) : null;
-            LoadedModel[] all = [model, .. other is null ? [] : (LoadedModel[])[other]];
+            (LoadedModel Model, string Named)[] all = [(model, named ?? Folder(null, model.Source)), .. other is null ? [] : ((LoadedModel, string)[])[(other, arguments.GetValue(with)!)]];
             using Interrupt interrupt = new(null);
             string dataName = arguments.GetValue(models.Data) is { } otherData ? Datasets.Find(otherData).Name : model.Dataset;
             Dataset train = DataSource.Open(host, dataName, train: true, arguments.GetValue(dataDir), interrupt.Token);
             List<NetworkAnalysis> networks = [];
             int images = 0;
-            foreach (LoadedModel one in all)
+            foreach ((LoadedModel one, string name) in all)
             {
                 one.RefuseDetector("analyzed");
                 one.RefuseOtherChannels(train.Info);
                 CalibrationImages seen = CalibrationImages.Take(train, one.Preparation, arguments.GetValue(calibration));
                 images = seen.Labels.Length;
                 NetworkGraph graph = one.ToGraph(seen.Height, seen.Width, train.ClassNames);
-                string label = all.Count(o => o.Title == one.Title) > 1 ? $"{one.Title}, {Path.GetFileName(one.Source)}" : one.Title;
+                string label = all.Count(o => o.Model.Title == one.Title) > 1 ? Path.GetFileName(Path.TrimEndingDirectorySeparator(name)) : one.Title;
                 networks.Add(NetworkAnalysis.Of(
                     label, one.Source, one.Layers, graph, seen.Values, seen.Labels,
                     one.Recipe ?? Recipe.For(one.Name, dataName), arguments.GetValue(threads)));
@@ -67,7 +67,7 @@ internal static class AnalyzeCommand
 
             Report report = AnalysisPage.Of(
                 networks, $"What {string.Join(" and ", networks.Select(n => n.Label))} {(networks.Count > 1 ? "have" : "has")} learned",
-                FormattableString.Invariant($"Measured with {images:N0} training images of {train.Info.Title}."));
+                FormattableString.Invariant($"{string.Join(" and ", all.Select(o => o.Model.Source))}, measured with {images:N0} training images of {train.Info.Title}."));
             report.SavePage(path);
             host.Out.WriteLine($"Wrote {path}");
         });

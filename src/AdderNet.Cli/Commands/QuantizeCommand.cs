@@ -57,12 +57,6 @@ internal static class QuantizeCommand
                 throw CliException.Usage("--epochs is for models that tell images apart; leave it out.");
             }
 
-            if (rounds is not null && model.Model is EngineModel)
-            {
-                throw new CliException(
-                    $"{model.Source} is a graph, which can't be trained on; give --epochs with the run or the weights that it was made of.");
-            }
-
             using Interrupt interrupt = new(rounds is not null && host.Live is null ? host.Error : null);
             int width = arguments.GetValue(bits) ?? Quantizer.MostBits;
             string path = arguments.GetValue(output) ?? OutputFile.Beside(model.Source, $"{width}bit");
@@ -81,8 +75,9 @@ internal static class QuantizeCommand
                 untrained = Measure(quantized.Graph);
                 string name = data.Info.Name;
                 Recipe recipe = ContinuedTraining.RecipeFor((model.Recipe ?? Recipe.For(model.Name, name)).WithDataset(name), count);
+                using var made = model.Model is EngineModel ? graph.ToModule(recipe.WeightGradient, recipe.InputGradient) : null;
                 quantized = FineTuningDisplay.Run(
-                    host, progress => FineTuning.Run(model.Model, quantized, recipe, data.Train!, images, progress, interrupt.Token));
+                    host, progress => FineTuning.Run(made ?? model.Model, quantized, recipe, data.Train!, images, progress, interrupt.Token));
             }
 
             quantized.Graph.Save(path);

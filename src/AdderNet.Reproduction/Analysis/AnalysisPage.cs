@@ -34,14 +34,14 @@ internal static class AnalysisPage
         report.Table(
             "costs",
             [
-                "network", "parameters", "multiplications", "additions", "without skipped taps", new("float32, µJ", "N2"), new("without skipped, µJ", "N2"),
-                new("int8, µJ", "N3"), new("without skipped, µJ", "N3"), "file",
+                "network", "parameters", "multiplications", "additions", "without skipped taps", new("energy in float32, µJ", "N1"), new("without skipped", "N1"),
+                new("in int8, µJ", "N2"), new("without skipped", "N2"),
             ],
             networks.Select(n => (object?[])
             [
                 n.Label, n.Operations.Parameters, n.Operations.Multiplications, n.Operations.Additions, n.Left.Additions,
                 Microjoules(n.Operations, OperationEnergy.SinglePrecision), Microjoules(n.Left, OperationEnergy.SinglePrecision),
-                Microjoules(n.Operations, OperationEnergy.EightBitIntegers), Microjoules(n.Left, OperationEnergy.EightBitIntegers), n.Source,
+                Microjoules(n.Operations, OperationEnergy.EightBitIntegers), Microjoules(n.Left, OperationEnergy.EightBitIntegers),
             ]));
         report.Text(
             "For one picture, counted as in the paper's tables: an adder layer's tap is two additions. Without skipped taps, a compared tap is a minimum "
@@ -109,7 +109,8 @@ internal static class AnalysisPage
         report.Title("Filters and inputs");
         report.Text(
             "The weights of each layer, and in grey the inputs that it met, both as densities on one axis. In an adder layer the two are compared: where a filter's "
-            + "weights lie on one side of the inputs, its distance only adds the inputs up. Inputs that are exactly 0 are left out of the grey curve.");
+            + "weights lie on one side of the inputs, its distance only adds the inputs up. Inputs that are exactly 0 are left out of the "
+            + "grey curve, and the outermost bars hold all weights beyond.");
         foreach (NetworkAnalysis network in networks)
         {
             Plot[] panels = [.. network.Layers.Select(layer => Panel(layer, network.Color))];
@@ -127,10 +128,9 @@ internal static class AnalysisPage
         plot.Axes.Title.Label.FontSize = 13;
         plot.Axes.Left.TickGenerator = new ScottPlot.TickGenerators.EmptyTickGenerator();
         float[] inputs = [.. layer.Inputs.Sample.Where(v => v != 0)];
-        // A few values far out would squeeze all others.
-        double reach = 1.1 * Math.Max(Outermost(layer.Filters), Outermost(inputs));
-        double low = layer.IsAdder || inputs.Any(v => v < 0) ? -reach : -Outermost(layer.Filters) * 1.1;
-        Histogram weights = Histogram.Of(layer.Filters, low, reach, 61), seen = Histogram.Of(inputs, low, reach, 61);
+        // A few values far out would squeeze all others; they are in the outermost bars.
+        double reach = Math.Max(Outermost(layer.Filters, .98), Outermost(inputs, .998)), low = -reach;
+        Histogram weights = Histogram.Of(layer.Filters, low, reach, 81), seen = Histogram.Of(inputs, low, reach, 81);
         plot.Add.Bars(weights.Centres.Zip(weights.Densities, (x, y) => new Bar
         {
             Position = x,
@@ -146,7 +146,7 @@ internal static class AnalysisPage
         // Heights are not comparable between the two, so that each fills its panel.
         static double Relative(double density, Histogram of) => density / Math.Max(of.Densities.Max(), double.Epsilon);
 
-        static double Outermost(float[] values)
+        static double Outermost(float[] values, double share)
         {
             if (values.Length == 0)
             {
@@ -154,7 +154,7 @@ internal static class AnalysisPage
             }
 
             float[] sorted = [.. values.Select(Math.Abs).Order()];
-            return Math.Max(sorted[(int)(0.998 * (sorted.Length - 1))], 1e-6f);
+            return Math.Max(sorted[(int)(share * (sorted.Length - 1))], 1e-6f);
         }
     }
 
@@ -164,14 +164,32 @@ internal static class AnalysisPage
         report.Text(
             "The paper finds a Laplace distribution in AdderNets' weights and a Gaussian one in CNNs'. Both are fitted by maximum likelihood; a positive difference "
             + "says that Laplace fits better. The excess kurtosis is 0 for a Gaussian and 3 for a Laplace distribution.");
+        bool several = networks.Count > 1;
+        string[] names = [.. networks.SelectMany(n => n.Layers).Where(layer => layer.Deviation > 0).Select(layer => layer.Name).Distinct()];
         report.Table(
             "fits",
-            ["network", "layer", "weights", new("standard deviation", "G4"), new("Laplace - Gaussian, nats a weight", "+0.0000;-0.0000"), new("excess kurtosis", "F2"), "better fit"],
-            networks.SelectMany(network => network.Layers.Where(layer => layer.Deviation > 0).Select(layer =>
+            [
+                "layer",
+                .. networks.SelectMany(n => (Column[])
+                [
+                    new(Named("standard deviation", n), "G3"), new(Named("Laplace - Gaussian, nats a weight", n), "+0.000;-0.000"),
+                    new(Named("excess kurtosis", n), "F1"),
+                ]),
+            ],
+            names.Select(name => (object?[])[name, .. networks.SelectMany(n => Cells(n.Layers.FirstOrDefault(layer => layer.Name == name)))]));
+
+        string Named(string what, NetworkAnalysis network) => several ? $"{what}: {network.Label}" : what;
+
+        static object?[] Cells(LayerAnalysis? layer)
+        {
+            if (layer is not { Deviation: > 0 })
             {
-                WeightFits fits = WeightFits.Of(layer.Filters);
-                return (object?[])[network.Label, layer.Name, layer.Filters.Length, fits.Gaussian.Scale, fits.Difference, fits.ExcessKurtosis, fits.Better.Name];
-            })));
+                return [null, null, null];
+            }
+
+            WeightFits fits = WeightFits.Of(layer.Filters);
+            return [fits.Gaussian.Scale, fits.Difference, fits.ExcessKurtosis];
+        }
     }
 
     private static void Norms(Report report, IReadOnlyList<NetworkAnalysis> networks)
@@ -188,22 +206,20 @@ internal static class AnalysisPage
         Plot plot = Charts.Panel("", "layer, from the input", "|gamma|");
         foreach (NetworkAnalysis network in networks)
         {
-            (int Index, LayerAnalysis Layer)[] layers = [.. network.Layers.Index().Where(l => l.Item.Scales is not null).Select(l => (l.Index + 1, l.Item))];
-            double[] xs = [.. layers.Select(l => (double)l.Index)];
-            Color color = network.Color;
-            Charts.Line(plot, xs, [.. layers.Select(l => (double)l.Layer.Scales!.Min())], color, dashed: true);
-            Charts.Line(plot, xs, [.. layers.Select(l => (double)l.Layer.Scales!.Order().ElementAt(l.Layer.Scales!.Length / 2))], color, dashed: false, markers: true);
-            Charts.Line(plot, xs, [.. layers.Select(l => (double)l.Layer.Scales!.Max())], color, dashed: true);
+            Add(network, scales => scales.Min(), dashed: true);
+            Add(network, scales => scales.Order().ElementAt(scales.Length / 2), dashed: false);
+            Add(network, scales => scales.Max(), dashed: true);
         }
 
-        Charts.WholeX(plot);
-        plot.Axes.AutoScale();
-        plot.Axes.SetLimitsY(0, plot.Axes.GetLimits().Top);
+        Charts.LogarithmicY(plot);
         report.Figure(
             "scales", "Scales of BatchNorm by layer.",
             new Figure(
                 [plot], 1, 900, 420,
                 [.. networks.SelectMany(n => (Key[])[new($"{n.Label}, median", n.Color), new($"{n.Label}, least and largest", n.Color, KeyMark.Dashes)])]));
+
+        void Add(NetworkAnalysis network, Func<float[], float> of, bool dashed) =>
+            Charts.LogarithmicLine(plot, network.Layers.Select(layer => layer.Scales is { } scales ? of(scales) : double.NaN), network.Color, dashed);
     }
 
     private static void Gradients(Report report, IReadOnlyList<NetworkAnalysis> networks)

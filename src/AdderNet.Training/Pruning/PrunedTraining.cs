@@ -13,8 +13,11 @@ namespace AdderNet.Training;
 /// </summary>
 public static class PrunedTraining
 {
-    /// <summary>Steps between two choices of taps, while their share rises.</summary>
+    /// <summary>Steps between two choices of taps.</summary>
     private const int Between = 8;
+
+    /// <summary>The part of the steps over which the share rises.</summary>
+    private const double RisingPart = 0.5;
 
     /// <summary>Batches for BatchNorm's statistics, where the recipe has none.</summary>
     private const int LeastBatches = 16;
@@ -22,7 +25,7 @@ public static class PrunedTraining
     /// <summary>Trains a network on for some epochs, or averages BatchNorm's statistics anew at least.</summary>
     /// <param name="graph">A float32 network as it was trained.</param>
     /// <param name="share">The share of all adder layers' taps that are to need no work, 0 to 1; null leaves all of them as free as they are.
-    /// It rises from what the network has to this over the first half of the steps; the taps chosen are held at or below 0 after each step.</param>
+    /// It rises from what the network has to this over the first half of the steps.</param>
     /// <param name="recipe">How to train (see <see cref="ContinuedTraining.RecipeFor"/>).</param>
     /// <param name="epochs">Passes over the training images; 0 for none.</param>
     /// <param name="train">Images to learn from.</param>
@@ -42,35 +45,31 @@ public static class PrunedTraining
         ArgumentNullException.ThrowIfNull(recipe);
         ArgumentNullException.ThrowIfNull(train);
         using nn.Module<Tensor, Tensor> model = graph.ToModule(recipe.WeightGradient, recipe.InputGradient);
-        using HeldTaps? held = share is null ? null : new HeldTaps(model, Ranges(graph, images));
+        using PulledTaps? pulled = share is null ? null : new PulledTaps(model, Ranges(graph, images));
         long all = new TapWork(graph).All.All, goal = (long)Math.Ceiling((share ?? 0) * all);
-        if (held is not null && goal > held.Count)
+        if (pulled is not null && goal > pulled.Count)
         {
             throw new TrainingException(FormattableString.Invariant(
-                $"Of the network's {all:N0} taps {held.Count:N0} lie behind a ReLU, where some can be free; {100 * share:G3} % of all cannot."));
+                $"Of the network's {all:N0} taps {pulled.Count:N0} lie behind a ReLU, where some can be free; {100 * share:G3} % of all cannot."));
         }
 
         Recipe further = recipe with { BatchNormBatches = Math.Max(recipe.BatchNormBatches, LeastBatches) };
-        long first = held is null ? 0 : Math.Min(held.Skipped, goal);
-        held?.Choose(epochs == 0 ? goal : first);
-        ContinuedTraining.Run(model, further, epochs, train, held is null ? null : AfterStep, progress, cancel);
+        long first = pulled is null ? 0 : Math.Min(pulled.Free, goal);
+        pulled?.Choose(epochs == 0 ? goal : first);
+        ContinuedTraining.Run(model, further, epochs, train, pulled is null ? null : AfterStep, progress, cancel);
+        pulled?.Settle();
         return model.ToGraph(graph.Inputs[0].Shape, graph.Metadata);
 
         void AfterStep(int done, int steps)
         {
-            int rising = Math.Max(1, steps / 2);
-            if (done <= rising && (done % Between == 0 || done == rising))
+            if (done % Between == 0 || done == steps)
             {
-                held!.Choose(Rising(first, goal, (double)done / rising));
-            }
-            else
-            {
-                held!.Hold();
+                pulled!.Choose(Rising(first, goal, Math.Min(1, done / Math.Max(1, RisingPart * steps))));
             }
         }
     }
 
-    /// <summary>How many taps are held when a part of the steps is done: many of them early, the last ones slowly.</summary>
+    /// <summary>How many taps are pulled when a part of the steps is done: many of them early, the last ones slowly.</summary>
     internal static long Rising(long first, long goal, double done) => goal - (long)((goal - first) * Math.Pow(1 - done, 3));
 
     private static Dictionary<string, double> Ranges(NetworkGraph graph, ReadOnlySpan<float> images)
