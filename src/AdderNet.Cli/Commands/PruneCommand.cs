@@ -25,7 +25,7 @@ internal static class PruneCommand
         };
         ModelOptions models = new();
         Option<double?> taps = CommonOptions.Number(
-            "--taps", "SHARE", "Make this share of the adder layers' taps free, 0 to 1: the lowest are pulled to the least input and held there", 0.0, 1.0);
+            "--taps", "SHARE", "Make this share of the adder layers' taps free, 0 to 1: those lowest above the least input are pulled down to it", 0.0, 1.0);
         Option<double?> channels = CommonOptions.Number(
             "--channels", "SHARE", "Take out this share of the channels that can go, 0 to 1: those that BatchNorm scales least", 0.0, 1.0);
         Option<double?> svd = CommonOptions.Number(
