@@ -2,6 +2,7 @@ using System.CommandLine;
 using AdderNet.Checkpoints;
 using AdderNet.Graph;
 using AdderNet.Inference;
+using AdderNet.Models;
 using AdderNet.Reproduction;
 using AdderNet.Training;
 
