@@ -49,6 +49,7 @@ internal sealed record LoadedModel(
             throw new CliException($"{info.Title} is not read from a bare file of weights; name the run, or a file of weights that a run has written.");
         }
 
+        Names.CheckLayers(info, kind ?? LayerKind.Adder);
         nn.Module<Tensor, Tensor> model = AdderNetModels.Load(path, info.Name, kind, note);
         LayerKind layers = kind ?? (model.modules().OfType<Adder2d>().Any() ? LayerKind.Adder : LayerKind.Conv);
         return new LoadedModel(

@@ -14,6 +14,15 @@ internal static class Names
         Models.FirstOrDefault(m => string.Equals(m.Name, name, StringComparison.OrdinalIgnoreCase))
         ?? throw new CliException(Unknown("model", name, Models.Select(m => m.Name)));
 
+    /// <summary>Refuses layers that a model can't be made of.</summary>
+    public static void CheckLayers(ModelInfo model, LayerKind layers)
+    {
+        if (!model.Kinds.Contains(layers))
+        {
+            throw CliException.Usage($"{model.Title} is made of adder layers or convolutions, not of binary layers; use --layers adder or cnn.");
+        }
+    }
+
     /// <summary>What a version of a model is called in print: CNN ResNet-20.</summary>
     public static string Network(LayerKind layers, string model) => $"{layers.Title()} {Model(model).Title}";
 

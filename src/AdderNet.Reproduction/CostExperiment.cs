@@ -24,7 +24,7 @@ internal static class CostExperiment
     /// <summary>The experiment.</summary>
     public static Experiment Create() => new(
         "cost", "Operations and energy of every model as AdderNet, CNN and binary network", "tables 2 and 3", 0,
-        _ => [], (findings, report) => Write(report, AdderNetModels.All.SelectMany(m =>
+        _ => [], (findings, report) => Write(report, AdderNetModels.All.Where(m => m.Kinds.Contains(LayerKind.Binary)).SelectMany(m =>
         {
             findings.Cancel.ThrowIfCancellationRequested();
             return NetworkCost.Of(m).Select(cost => cost.WithRun(new RunStore(findings.Options.Out)));

@@ -1,4 +1,5 @@
 using System.Text.Json;
+using AdderNet.Models;
 
 namespace AdderNet.Cli.Tests;
 
@@ -9,7 +10,7 @@ public class ListTests
     {
         string table = Addernet.Run("models").Succeeds();
         JsonElement[] models = [.. Json("models", "--json").EnumerateArray()];
-        Assert.Equal(10, models.Length);
+        Assert.Equal(AdderNetModels.All.Count + DetectionModels.All.Count, models.Length);
         Assert.All(models, m => Assert.Contains(m.GetProperty("name").GetString()!, table));
         Assert.Equal([3, 32, 32], models.Single(m => m.GetProperty("name").GetString() == "resnet20").GetProperty("inputShape").EnumerateArray().Select(s => s.GetInt32()));
     }

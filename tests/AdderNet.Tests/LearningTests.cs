@@ -36,6 +36,35 @@ public class LearningTests
         Assert.InRange(LearnStripes(model, side: 32), 0.9, 1);
     }
 
+    [Theory] // the others' AdderNets need more steps than a test has
+    [InlineData("se-resnet20", LayerKind.Adder, 0.005)]
+    [InlineData("shift-resnet20", LayerKind.Adder, 0.005)]
+    [InlineData("shufflenet", LayerKind.Adder, 0.005)]
+    [InlineData("squeezenet", LayerKind.Conv, 0.02)]
+    [InlineData("mobilenet-v1", LayerKind.Conv, 0.02)]
+    [InlineData("mobilenet-v2", LayerKind.Conv, 0.02)]
+    public void A_network_of_efficient_blocks_learns_some_stripes_by_heart(string name, LayerKind kind, double rate)
+    {
+        random.manual_seed(1);
+        using var scope = NewDisposeScope();
+        using nn.Module<Tensor, Tensor> model = AdderNetModels.Create(name, kind, classes: 4, inputChannels: 1);
+        // A thousand features, each of about 1, move a score by thousands of times the rate.
+        using var optimizer = optim.SGD(model.parameters(), rate, momentum: 0.9);
+        var (images, labels) = Stripes(8, side: 16);
+        List<float> losses = [];
+        for (int step = 0; step < (kind == LayerKind.Adder ? 10 : 16); step++)
+        {
+            optimizer.zero_grad();
+            Tensor loss = nn.functional.cross_entropy(model.forward(images), labels);
+            losses.Add(loss.item<float>());
+            loss.backward();
+            LearningRateScaling.Adaptive(1).Apply(model);
+            optimizer.step();
+        }
+
+        Assert.True(losses[^1] < 0.6 * losses[0], string.Join(", ", losses));
+    }
+
     /// <summary>Trains for some steps and returns the accuracy on new images.</summary>
     private static double LearnStripes(nn.Module<Tensor, Tensor> model, int side)
     {

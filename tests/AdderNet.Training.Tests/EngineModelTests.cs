@@ -11,7 +11,7 @@ namespace AdderNet.Training.Tests;
 public class EngineModelTests
 {
     public static TheoryData<string, LayerKind> EveryModel =>
-        [.. from info in AdderNetModels.All from kind in Enum.GetValues<LayerKind>() select (info.Name, kind)];
+        [.. from info in AdderNetModels.All from kind in info.Kinds select (info.Name, kind)];
 
     [Theory]
     [MemberData(nameof(EveryModel))]

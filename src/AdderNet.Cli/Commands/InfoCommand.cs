@@ -91,10 +91,11 @@ internal static class InfoCommand
 
     private static Subject Fresh(ModelInfo info, LayerKind kind, DatasetInfo? set)
     {
+        Names.CheckLayers(info, kind);
         int channels = set?.Channels ?? info.InputChannels, classes = set is { Classes: > 0 } ? set.Classes : info.Classes;
         return new Subject(
             info.Name, info.Title, Names.Network(kind, info.Name), kind, classes,
-            info.FindsBoxes ? Detector(info, kind, classes, channels) : AdderNetModels.Graph(info.Name, kind, classes, channels));
+            info.FindsBoxes ? DetectionModels.Graph(info.Name, kind, classes, channels) : AdderNetModels.Graph(info.Name, kind, classes, channels));
     }
 
     private static Subject Trained(string path)
@@ -144,12 +145,10 @@ internal static class InfoCommand
         FlattenNode => "Flatten",
         UpsampleNode => "Upsample",
         ChannelShuffleNode => "ChannelShuffle",
+        ConcatenateNode => "cat",
+        MultiplyNode => "mul",
         _ => node.GetType().Name.Replace("Node", "", StringComparison.Ordinal),
     };
-
-    private static NetworkGraph Detector(ModelInfo info, LayerKind kind, int? classes, int? channels) => kind is LayerKind.Adder or LayerKind.Conv
-        ? DetectionModels.Graph(info.Name, kind, classes, channels)
-        : throw CliException.Usage($"{info.Title} is made of adder layers or convolutions, not of binary layers; use --layers adder or cnn.");
 
     private static Table Table(IReadOnlyList<Layer> layers, OperationCounts total, OperationCounts? left)
     {

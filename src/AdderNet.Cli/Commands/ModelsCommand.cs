@@ -26,7 +26,7 @@ internal static class ModelsCommand
             }
 
             host.Tables.Write(table);
-            host.Out.WriteLine($"Each as AdderNet or, with --layers cnn, bnn or dorefa, as CNN or binary network; detectors as AdderNet or CNN. '{Host.CommandName} info NAME' shows the layers.");
+            host.Out.WriteLine($"Each as AdderNet or, with --layers cnn, bnn or dorefa, as CNN or binary network; detectors, and networks of other blocks than ResNet's, as AdderNet or CNN. '{Host.CommandName} info NAME' shows the layers.");
         });
         return command;
     }

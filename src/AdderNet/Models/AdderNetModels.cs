@@ -4,7 +4,7 @@ using static TorchSharp.torch;
 
 namespace AdderNet.Models;
 
-/// <summary>The paper's models, each as AdderNet, as CNN and as binary network.</summary>
+/// <summary>The paper's models, each as AdderNet, as CNN and as binary network, and networks of efficient blocks as AdderNet and as CNN.</summary>
 public static class AdderNetModels
 {
     /// <summary>Every model, small ones first.</summary>
@@ -15,9 +15,23 @@ public static class AdderNetModels
         new("vgg-small", "VGG-small", 3, 32, 10, PlainNets.VggSmall),
         new("resnet20", "ResNet-20", 3, 32, 10, (layers, classes, channels) => ResNets.Cifar(layers, 3, classes, channels)),
         new("resnet32", "ResNet-32", 3, 32, 10, (layers, classes, channels) => ResNets.Cifar(layers, 5, classes, channels)),
+        Efficient("se-resnet20", "SE-ResNet-20", 32, (layers, classes, channels) => EfficientNets.SeResNet(layers, 3, classes, channels)),
+        Efficient("se-resnet32", "SE-ResNet-32", 32, (layers, classes, channels) => EfficientNets.SeResNet(layers, 5, classes, channels)),
+        Efficient("shift-resnet20", "Shift-ResNet-20", 32, (layers, classes, channels) => EfficientNets.ShiftResNet(layers, 3, classes, channels)),
+        Efficient("squeezenet", "SqueezeNet", 32, (layers, classes, channels) => EfficientNets.SqueezeNet(layers, false, classes, channels)),
+        Efficient("mobilenet-v1", "MobileNet", 32, (layers, classes, channels) => EfficientNets.MobileNetV1(layers, false, classes, channels)),
+        Efficient("mobilenet-v2", "MobileNetV2", 32, (layers, classes, channels) => EfficientNets.MobileNetV2(layers, false, classes, channels)),
+        Efficient("shufflenet", "ShuffleNet", 32, (layers, classes, channels) => EfficientNets.ShuffleNet(layers, false, classes, channels)),
         new("resnet18", "ResNet-18", 3, 224, 1000, ResNets.ResNet18),
         new("resnet50", "ResNet-50", 3, 224, 1000, ResNets.ResNet50),
+        Efficient("squeezenet-224", "SqueezeNet (224)", 224, (layers, classes, channels) => EfficientNets.SqueezeNet(layers, true, classes, channels)),
+        Efficient("mobilenet-v1-224", "MobileNet (224)", 224, (layers, classes, channels) => EfficientNets.MobileNetV1(layers, true, classes, channels)),
+        Efficient("mobilenet-v2-224", "MobileNetV2 (224)", 224, (layers, classes, channels) => EfficientNets.MobileNetV2(layers, true, classes, channels)),
+        Efficient("shufflenet-224", "ShuffleNet (224)", 224, (layers, classes, channels) => EfficientNets.ShuffleNet(layers, true, classes, channels)),
     ];
+
+    private static ModelInfo Efficient(string name, string title, int size, Func<LayerFactory, int, int, nn.Module<Tensor, Tensor>> build) =>
+        new(name, title, 3, size, size == 32 ? 10 : 1000, build) { Kinds = LayerKinds.NotBinary };
 
     /// <summary>The model of a name, whatever its case.</summary>
     /// <exception cref="ArgumentException">There is none; the message lists those there are.</exception>

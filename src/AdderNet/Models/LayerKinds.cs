@@ -6,6 +6,9 @@ public static class LayerKinds
     /// <summary>The words for all of them, in recipes and on the command line: adder, cnn, bnn, dorefa.</summary>
     public static IReadOnlyList<string> Names { get; } = [.. Enum.GetValues<LayerKind>().Select(k => k.Name())];
 
+    /// <summary>Those of real values.</summary>
+    internal static IReadOnlyList<LayerKind> NotBinary { get; } = [LayerKind.Adder, LayerKind.Conv];
+
     /// <summary>The word for it in recipes and on the command line.</summary>
     public static string Name(this LayerKind kind) => kind switch
     {

@@ -25,6 +25,9 @@ public sealed class ModelInfo
     /// <summary>Classes it usually tells apart.</summary>
     public int Classes { get; }
 
+    /// <summary>What its inner layers can be.</summary>
+    public IReadOnlyList<LayerKind> Kinds { get; internal init; } = Enum.GetValues<LayerKind>();
+
     /// <summary>The maps on which it finds objects; none for a model that tells images apart.</summary>
     public IReadOnlyList<DetectionLevel> Levels { get; internal init; } = [];
 

@@ -76,6 +76,7 @@ public static class ModuleGraph
                 {
                     Join.Sum => Add(new AddNode { Name = joined, Inputs = inputs }),
                     Join.Concatenation => Add(new ConcatenateNode { Name = joined, Inputs = inputs }),
+                    Join.Product => Add(new MultiplyNode { Name = joined, Inputs = inputs }),
                     _ => inputs[0],
                 };
                 nodes[wire.Name] = last = wire.Layer is null ? last : Read(wire.Layer, name, last);
@@ -155,6 +156,7 @@ public static class ModuleGraph
         AdaptiveAvgPool2d { output_size: [1] or [1, 1] } => new GlobalAveragePoolNode { Name = name, Inputs = inputs },
         Upsample { mode: UpsampleMode.Nearest, scale_factor: [double rows, double columns] } when rows == columns && rows is 2 or 3 or 4 or 8 =>
             new UpsampleNode { Name = name, Inputs = inputs, Factor = (int)rows },
+        Shift layer => new ShiftNode { Name = name, Inputs = inputs, Rows = layer.Rows, Columns = layer.Columns },
         ChannelShuffle layer => new ChannelShuffleNode { Name = name, Inputs = inputs, Groups = (int)layer.groups },
         Flatten { start_dim: 1, end_dim: -1 or 3 } => new FlattenNode { Name = name, Inputs = inputs },
         Conv2d => throw Unsupported(name, module, "a padding of other values than zeros"),

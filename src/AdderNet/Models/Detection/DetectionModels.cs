@@ -12,14 +12,17 @@ public static class DetectionModels
         new("fcos-resnet20", "FCOS-ResNet-20", 3, 128, 20, (layers, classes, channels) => ResNets.Fcos20(layers, new(), classes, channels))
         {
             Levels = [new(8, 0, 24), new(16, 24, 64), new(32, 64, double.PositiveInfinity)],
+            Kinds = LayerKinds.NotBinary,
         },
         new("fcos-resnet18", "FCOS-ResNet-18", 3, 512, 20, (layers, classes, channels) => ResNets.Fcos18(layers, new(), classes, channels))
         {
             Levels = Large,
+            Kinds = LayerKinds.NotBinary,
         },
         new("fcos-resnet50", "FCOS-ResNet-50", 3, 512, 80, (layers, classes, channels) => ResNets.Fcos50(layers, new(), classes, channels))
         {
             Levels = Large,
+            Kinds = LayerKinds.NotBinary,
         },
     ];
 

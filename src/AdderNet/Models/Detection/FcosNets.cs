@@ -22,7 +22,7 @@ internal sealed class FcosNets
     private readonly DetectorOptions options;
     private readonly long width;
     private readonly int towers;
-    private readonly List<Wire> wires = [];
+    private readonly NetBuilder net = new();
 
     private FcosNets(LayerFactory layers, DetectorOptions options, long width, int towers) =>
         (this.layers, this.options, this.width, this.towers) = (layers, options, width, towers);
@@ -40,21 +40,21 @@ internal sealed class FcosNets
         IReadOnlyList<(string Name, Module Layer)> body, IReadOnlyList<(string Name, long Channels)> taps, int levels, LayerFactory layers,
         DetectorOptions options, long width, int towers, int classes)
     {
-        FcosNets net = new(layers, options, width, towers);
+        FcosNets fcos = new(layers, options, width, towers);
         string last = WiredNetwork.InputName;
         foreach (var (name, layer) in body)
         {
-            last = net.Add($"backbone.{name}", layer, [last]);
+            last = fcos.net.Add($"backbone.{name}", layer, last);
         }
 
-        List<string> maps = net.NeckOf([.. taps.Select(t => ($"backbone.{t.Name}", t.Channels))]);
+        List<string> maps = fcos.NeckOf([.. taps.Select(t => ($"backbone.{t.Name}", t.Channels))]);
         for (int extra = maps.Count; extra < levels; extra++)
         {
-            maps.Add(net.Block($"neck.extra{extra}", maps[^1], stride: 2));
+            maps.Add(fcos.Block($"neck.extra{extra}", maps[^1], stride: 2));
         }
 
-        net.Head(maps, classes);
-        return new WiredNetwork(net.wires);
+        fcos.Head(maps, classes);
+        return fcos.net.Build();
     }
 
     private List<string> NeckOf((string Name, long Channels)[] taps)
@@ -66,14 +66,14 @@ internal sealed class FcosNets
             for (int i = 1; i < maps.Length; i++)
             {
                 string down = Block($"neck.down{i}", maps[i - 1], stride: 2);
-                maps[i] = Join($"neck.up{i}", Models.Join.Sum, maps[i], down);
+                maps[i] = net.Join($"neck.up{i}", Join.Sum, maps[i], down);
             }
         }
 
         for (int i = maps.Length - 2; i >= 0; i--)
         {
-            string larger = Add($"neck.larger{i}", nn.Upsample(scale_factor: [2, 2], mode: UpsampleMode.Nearest), [maps[i + 1]], named: false);
-            maps[i] = Join($"neck.sum{i}", Models.Join.Sum, maps[i], larger);
+            string larger = net.Function($"neck.larger{i}", nn.Upsample(scale_factor: [2, 2], mode: UpsampleMode.Nearest), maps[i + 1]);
+            maps[i] = net.Join($"neck.sum{i}", Join.Sum, maps[i], larger);
         }
 
         return [.. maps.Select((map, i) => Block($"neck.output{i}", map, stride: 1))];
@@ -92,8 +92,8 @@ internal sealed class FcosNets
         string x = Normalized(slot, input);
         if (options.Neck == Neck.RPafpn)
         {
-            string around = stride == 1 ? input : Add($"{name}.subsample", nn.MaxPool2d(1, stride: 2), [input], named: false);
-            x = Join($"{name}.shortcut", Models.Join.Sum, x, around);
+            string around = stride == 1 ? input : net.Function($"{name}.subsample", nn.MaxPool2d(1, stride: 2), input);
+            x = net.Join($"{name}.shortcut", Join.Sum, x, around);
         }
 
         return Rectified(name, x);
@@ -109,10 +109,10 @@ internal sealed class FcosNets
         foreach (var (level, map) in maps.Index())
         {
             string classTower = Tower("class_tower", map), boxTower = Tower("box_tower", map);
-            string all = Join(
-                $"head.level{level}", Models.Join.Concatenation, Last(scores, "head.class", classTower), Last(boxes, "head.box", boxTower),
+            string all = net.Join(
+                $"head.level{level}", Join.Concatenation, Last(scores, "head.class", classTower), Last(boxes, "head.box", boxTower),
                 Last(centres, "head.centre", boxTower));
-            rows.Add(Add($"head.level{level}.row", nn.Flatten(), [all], named: false));
+            rows.Add(net.Function($"head.level{level}.row", nn.Flatten(), all));
 
             string Tower(string tower, string input)
             {
@@ -125,21 +125,17 @@ internal sealed class FcosNets
                     }
 
                     string name = $"head.{tower}.level{level}.{i}";
-                    wires.Add(new Wire(name, [input], Layer: layer, LayerName: slot.Name));
-                    input = Rectified(name, Add($"head.{tower}_bn.level{level}.{i}", layers.BatchNorm(width), [name]));
+                    net.Shared(name, layer, slot.Name, input);
+                    input = Rectified(name, net.Add($"head.{tower}_bn.level{level}.{i}", layers.BatchNorm(width), name));
                 }
 
                 return input;
             }
 
-            string Last(Module layer, string name, string input)
-            {
-                wires.Add(new Wire($"{name}.level{level}", [input], Layer: layer, LayerName: name));
-                return wires[^1].Name;
-            }
+            string Last(Module layer, string name, string input) => net.Shared($"{name}.level{level}", layer, name, input);
         }
 
-        Join("head.rows", Models.Join.Concatenation, [.. rows]);
+        net.Join("head.rows", Join.Concatenation, [.. rows]);
 
         Module Shared(string name, int outputs, double bias)
         {
@@ -155,21 +151,9 @@ internal sealed class FcosNets
 
     private string Normalized(LayerSlot slot, string input)
     {
-        string x = Add($"{slot.Name}.layer", NeckFactory.Create(slot), [input]);
-        return Add($"{slot.Name}.bn", layers.BatchNorm(slot.OutChannels), [x]);
+        string x = net.Add($"{slot.Name}.layer", NeckFactory.Create(slot), input);
+        return net.Add($"{slot.Name}.bn", layers.BatchNorm(slot.OutChannels), x);
     }
 
-    private string Rectified(string name, string input) => Add($"{name}.relu", nn.ReLU(), [input], named: false);
-
-    private string Join(string name, Join join, params string[] inputs)
-    {
-        wires.Add(new Wire(name, inputs, join));
-        return name;
-    }
-
-    private string Add(string name, Module layer, string[] inputs, bool named = true)
-    {
-        wires.Add(new Wire(name, inputs, Layer: layer, LayerName: named ? name : null));
-        return name;
-    }
+    private string Rectified(string name, string input) => net.Function($"{name}.relu", nn.ReLU(), input);
 }

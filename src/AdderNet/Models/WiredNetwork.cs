@@ -14,6 +14,9 @@ internal enum Join
 
     /// <summary>One behind another: channels of maps, elements of vectors.</summary>
     Concatenation,
+
+    /// <summary>The first, a map, times the second, which has one factor a channel [N, C, 1, 1].</summary>
+    Product,
 }
 
 /// <summary>A step of a <see cref="WiredNetwork"/>.</summary>
@@ -73,6 +76,7 @@ internal sealed class WiredNetwork : nn.Module<Tensor, Tensor>
             {
                 Join.Sum => inputs.Skip(1).Aggregate(inputs[0], (sum, next) => sum + next),
                 Join.Concatenation => cat(inputs, 1),
+                Join.Product => inputs[0] * inputs[1],
                 _ => inputs[0],
             };
             values[wire.Name] = last = wire.Layer?.call(x) ?? x;
