@@ -1,6 +1,4 @@
-using AdderNet.Checkpoints;
 using AdderNet.Data;
-using AdderNet.Export;
 using AdderNet.Graph;
 using AdderNet.Inference;
 using AdderNet.Models;
@@ -39,22 +37,12 @@ internal static class GraphModels
             model.FindsBoxes ? new BoxDecoding(height, width, [.. model.Levels.Select(level => level.Stride)]) : null));
     }
 
-    /// <summary>Whether a path is a file that holds a network's graph: one of ours, or ONNX.</summary>
-    public static bool IsGraph(string path) => IsOnnx(path)
-        || (IsNamedAsGraph(path) && File.Exists(path) && GraphFile.IsIn(Safetensors.Read(path).Metadata));
-
-    /// <summary>Whether a file of that name is looked into for a graph of ours.</summary>
-    public static bool IsNamedAsGraph(string path) => HasExtension(path, ".safetensors");
-
-    /// <summary>The network of such a file.</summary>
-    public static NetworkGraph Read(string path) => IsOnnx(path) ? OnnxFile.Load(path) : GraphFile.Load(path);
-
-    /// <summary>The network of such a file, in the engine.</summary>
+    /// <summary>The network of a file that holds a graph, in the engine.</summary>
     /// <param name="path">The file.</param>
     /// <param name="dataset">The data set, where it isn't the one that the file names.</param>
     public static LoadedModel Load(string path, string? dataset)
     {
-        NetworkGraph graph = Read(path);
+        NetworkGraph graph = GraphFiles.Read(path);
         if (graph.Inputs.Count != 1 || graph.Outputs.Count != 1 || graph.Inputs[0].Shape.IsVector)
         {
             throw new CliException(
@@ -93,9 +81,4 @@ internal static class GraphModels
         graph.Nodes.Any(node => node is AdderNode or QuantizedAdderNode) ? LayerKind.Adder
         : graph.Nodes.OfType<BinaryConvolutionNode>().FirstOrDefault() is not { } binary ? LayerKind.Conv
         : binary.Rule == BinarizationRule.XnorNet ? LayerKind.Binary : LayerKind.DoReFa;
-
-    private static bool IsOnnx(string path) => HasExtension(path, ".onnx");
-
-    private static bool HasExtension(string path, string extension) =>
-        string.Equals(Path.GetExtension(path), extension, StringComparison.OrdinalIgnoreCase);
 }

@@ -25,7 +25,7 @@ internal sealed record LoadedModel(
     /// <param name="path">The folder or the file.</param>
     /// <param name="dataset">The data set of a graph, where it isn't the one that the file names.</param>
     public static LoadedModel Of(string path, string dataset) =>
-        GraphModels.IsGraph(path) ? GraphModels.Load(path, dataset) : OfRun(path, CheckpointChoice.Best);
+        GraphFiles.IsGraph(path) ? GraphModels.Load(path, dataset) : OfRun(path, CheckpointChoice.Best);
 
     /// <summary>The model of a run folder, or of one of the weight files it writes.</summary>
     public static LoadedModel OfRun(string path, CheckpointChoice choice)

@@ -5,8 +5,10 @@ using static TorchSharp.torch;
 namespace AdderNet.Training;
 
 /// <summary>Sums over the images of a pass.</summary>
-internal sealed class ClassificationMeter
+/// <param name="others">What is measured beside the classification.</param>
+internal sealed class ClassificationMeter(params IEnumerable<Metric> others)
 {
+    private readonly OrderedDictionary<string, double> sums = new(others.Select(m => KeyValuePair.Create(m.Name, 0.0)));
     private double loss;
     private long top1, top5;
 
@@ -15,7 +17,10 @@ internal sealed class ClassificationMeter
 
     /// <summary>Means over them; 0 before the first.</summary>
     public MetricValues Values => new(
-        (ClassificationMetrics.LossName, Mean(loss)), (ClassificationMetrics.Top1Name, Mean(top1)), (ClassificationMetrics.Top5Name, Mean(top5)));
+    [
+        (ClassificationMetrics.LossName, Mean(loss)), (ClassificationMetrics.Top1Name, Mean(top1)), (ClassificationMetrics.Top5Name, Mean(top5)),
+        .. sums.Select(s => (s.Key, Mean(s.Value))),
+    ]);
 
     /// <summary>Adds some images.</summary>
     /// <param name="meanLoss">Their mean loss.</param>
@@ -37,10 +42,20 @@ internal sealed class ClassificationMeter
     /// <summary>Adds the images that other processes have seen.</summary>
     public void Combine(Communicator ranks)
     {
-        double[] sums = [loss, top1, top5, Count];
-        ranks.Sum(sums);
-        (loss, top1, top5, Count) = (sums[0], (long)sums[1], (long)sums[2], (long)sums[3]);
+        double[] all = [loss, top1, top5, Count, .. sums.Values];
+        ranks.Sum(all);
+        (loss, top1, top5, Count) = (all[0], (long)all[1], (long)all[2], (long)all[3]);
+        foreach ((int i, string name) in sums.Keys.ToArray().Index())
+        {
+            sums[name] = all[4 + i];
+        }
     }
+
+    /// <summary>Adds the mean of one of the other metrics over some images.</summary>
+    /// <param name="metric">The metric's name.</param>
+    /// <param name="mean">Its mean over them.</param>
+    /// <param name="images">How many.</param>
+    public void Add(string metric, double mean, long images) => sums[metric] += mean * images;
 
     private double Mean(double sum) => Count == 0 ? 0 : sum / Count;
 }

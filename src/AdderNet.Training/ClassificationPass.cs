@@ -1,5 +1,6 @@
 using AdderNet.Data;
 using AdderNet.Distributed;
+using AdderNet.Training.Distillation;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -11,13 +12,14 @@ namespace AdderNet.Training;
 /// <param name="epoch">Decides order and augmentation.</param>
 /// <param name="useEngine">Whether a copy of the model in the engine computes, which has no hooks and no gradients.</param>
 /// <param name="cancel">Ends the batches.</param>
+/// <param name="lesson">What is learned beside the labels; null for nothing.</param>
 internal sealed class ClassificationPass(
-    nn.Module<Tensor, Tensor> model, DataLoader loader, int epoch, bool useEngine, CancellationToken cancel) : ITaskPass
+    nn.Module<Tensor, Tensor> model, DataLoader loader, int epoch, bool useEngine, CancellationToken cancel, ILesson? lesson = null) : ITaskPass
 {
-    private readonly ClassificationMeter meter = new();
+    private readonly ClassificationMeter meter = new(lesson?.Metrics ?? []);
     private readonly EngineModel? engine = useEngine && model is not EngineModel ? new EngineModel(model) : null;
 
-    public IEnumerable<ITaskBatch> Batches => loader.Epoch(epoch, cancel).Select(batch => new LabelledImages(engine ?? model, batch, meter));
+    public IEnumerable<ITaskBatch> Batches => loader.Epoch(epoch, cancel).Select(batch => new LabelledImages(engine ?? model, batch, meter, lesson));
 
     public MetricValues Values => meter.Values;
 
@@ -27,7 +29,7 @@ internal sealed class ClassificationPass(
 
     public void Dispose() => engine?.Dispose();
 
-    private sealed class LabelledImages(nn.Module<Tensor, Tensor> model, Batch batch, ClassificationMeter meter) : ITaskBatch
+    private sealed class LabelledImages(nn.Module<Tensor, Tensor> model, Batch batch, ClassificationMeter meter, ILesson? lesson) : ITaskBatch
     {
         public int Count => batch.Count;
 
@@ -46,7 +48,7 @@ internal sealed class ClassificationPass(
             Check(logits, count);
             Tensor loss = nn.functional.cross_entropy(logits, labels);
             meter.Add(loss.item<float>(), logits, labels);
-            return loss.MoveToOuterDisposeScope();
+            return (lesson?.Loss(images, labels, logits, loss, meter) ?? loss).MoveToOuterDisposeScope();
         }
 
         public void Measure()

@@ -2,12 +2,16 @@ using AdderNet.Checkpoints;
 using AdderNet.Data;
 using AdderNet.Graph;
 using AdderNet.Models;
+using AdderNet.Training.Distillation;
 using TorchSharp;
 using static TorchSharp.torch;
 
 namespace AdderNet.Training;
 
-/// <summary>Tells images apart by class: targets are labels, the loss is the cross-entropy, and accuracy decides which epoch is the best.</summary>
+/// <summary>
+/// Tells images apart by class: targets are labels, the loss is the cross-entropy, to which come the lessons of a recipe's teachers, and accuracy
+/// decides which epoch is the best.
+/// </summary>
 public sealed class ClassificationTask : ITrainingTask
 {
     private readonly Recipe recipe;
@@ -15,6 +19,7 @@ public sealed class ClassificationTask : ITrainingTask
     private readonly bool measuresValidation;
     private readonly IReadOnlyList<string> classNames;
     private readonly nn.Module<Tensor, Tensor> model;
+    private readonly ILesson? lesson;
     private int disposed;
 
     /// <summary>Builds the model and the loaders.</summary>
@@ -27,7 +32,7 @@ public sealed class ClassificationTask : ITrainingTask
     /// <param name="shard">The part of every batch that is this process's; null for all of it.</param>
     /// <exception cref="DataException">The recipe's augmentation does not fit the images.</exception>
     /// <exception cref="TrainingException">The recipe's model takes no images of the size that the recipe makes, or cannot start from the CNN
-    /// that the recipe names.</exception>
+    /// that the recipe names, or a teacher is gone or cannot teach it.</exception>
     /// <exception cref="ArgumentException">There is no model of the recipe's name, or the recipe leaves an augmentation out.</exception>
     public ClassificationTask(
         Recipe recipe, Dataset train, Dataset measured, Func<nn.Module<Tensor, Tensor>>? model = null, bool measuresValidation = false,
@@ -40,6 +45,11 @@ public sealed class ClassificationTask : ITrainingTask
         if (model is not null && recipe.From is not null)
         {
             throw new ArgumentException($"A model of your own starts from a CNN by {nameof(CnnConversion)}, not by its recipe.", nameof(recipe));
+        }
+
+        if (model is not null && recipe.Distillation?.Progressive is not null)
+        {
+            throw new ArgumentException("Of a model of your own no CNN of the same shape can be made; leave progressive distillation out.", nameof(recipe));
         }
 
         this.recipe = recipe;
@@ -64,19 +74,21 @@ public sealed class ClassificationTask : ITrainingTask
                 + "use a model for any size, such as resnet18 or resnet20, or a recipe that makes them so.");
         }
 
-        if (recipe.From is { } start && begins)
+        try
         {
-            try
+            if (begins && recipe.From is not null)
             {
                 // Whole batches, so that it starts alike however many processes there are.
                 using DataLoader whole = new(train, learning, recipe.BatchSize, shuffle: true, unchecked((ulong)recipe.Seed), loaders, minLast: 2);
-                start.Apply(this.model, recipe.Model, whole);
+                recipe.From.Apply(this.model, recipe.Model, whole);
             }
-            catch
-            {
-                Dispose();
-                throw;
-            }
+
+            lesson = LessonOf(recipe);
+        }
+        catch
+        {
+            Dispose();
+            throw;
         }
     }
 
@@ -84,7 +96,10 @@ public sealed class ClassificationTask : ITrainingTask
     public nn.Module Model => model;
 
     /// <inheritdoc/>
-    public IReadOnlyList<Metric> Metrics => ClassificationMetrics.All;
+    public IReadOnlyList<Companion> Companions => lesson?.Companions ?? [];
+
+    /// <inheritdoc/>
+    public IReadOnlyList<Metric> Metrics => [.. ClassificationMetrics.All, .. lesson?.Metrics ?? []];
 
     /// <inheritdoc/>
     public bool MeasuresValidation => measuresValidation;
@@ -94,7 +109,8 @@ public sealed class ClassificationTask : ITrainingTask
 
     /// <inheritdoc/>
     public ITaskPass Begin(TrainingPhase phase, int epoch, bool inspect, CancellationToken cancel) =>
-        new ClassificationPass(model, Loader(phase), epoch, useEngine: phase == TrainingPhase.Test && !inspect, cancel);
+        new ClassificationPass(
+            model, Loader(phase), epoch, useEngine: phase == TrainingPhase.Test && !inspect, cancel, phase == TrainingPhase.Train ? lesson : null);
 
     /// <inheritdoc/>
     public IReadOnlyDictionary<string, string> Describe(EpochMetrics metrics) =>
@@ -105,6 +121,7 @@ public sealed class ClassificationTask : ITrainingTask
     {
         if (Interlocked.Exchange(ref disposed, 1) == 0)
         {
+            lesson?.Dispose();
             model.Dispose();
             train.Dispose();
             measured.Dispose();
@@ -122,6 +139,35 @@ public sealed class ClassificationTask : ITrainingTask
         catch (GraphException)
         {
             return false;
+        }
+    }
+
+    private ILesson? LessonOf(Recipe recipe)
+    {
+        if (recipe.Distillation is not { } distillation)
+        {
+            return null;
+        }
+
+        if (distillation.Progressive is not null)
+        {
+            return new ProgressiveLesson(recipe, model, classNames.Count, train.Channels);
+        }
+
+        List<TeacherModel> teachers = [];
+        try
+        {
+            foreach (Teacher teacher in distillation.Teachers)
+            {
+                teachers.Add(TeacherModel.Load(teacher, recipe.Model, train, recipe.TrainAugmentation!, classNames));
+            }
+
+            return new TaughtLesson(distillation, teachers, model, (train.Channels, train.Height, train.Width));
+        }
+        catch
+        {
+            teachers.ForEach(teacher => teacher.Dispose());
+            throw;
         }
     }
 

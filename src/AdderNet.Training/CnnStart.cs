@@ -1,5 +1,6 @@
 using AdderNet.Checkpoints;
 using AdderNet.Data;
+using AdderNet.Graph;
 using AdderNet.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -7,7 +8,7 @@ using static TorchSharp.torch;
 namespace AdderNet.Training;
 
 /// <summary>What a recipe says of the trained convolutional network that its AdderNet starts from (see <see cref="CnnConversion"/>).</summary>
-/// <param name="Cnn">A run's folder, whose best epoch is taken, or a file of weights (.pth, .safetensors).</param>
+/// <param name="Cnn">A run's folder, whose best epoch is taken, a file of weights (.pth, .safetensors), or a graph (.onnx, .safetensors).</param>
 public sealed record CnnStart(string Cnn)
 {
     /// <summary>The standard deviation of each adder layer's filters around the medians of its inputs.</summary>
@@ -17,7 +18,7 @@ public sealed record CnnStart(string Cnn)
     public int Batches { get; init; } = 4;
 
     /// <summary>The recipe that trained a CNN.</summary>
-    /// <param name="path">A run's folder or a file of weights.</param>
+    /// <param name="path">A run's folder, a file of weights or a graph.</param>
     /// <returns>Null where it does not say.</returns>
     /// <exception cref="TrainingException">It can't be read.</exception>
     public static Recipe? RecipeOf(string path)
@@ -48,20 +49,20 @@ public sealed record CnnStart(string Cnn)
     {
         try
         {
-            using nn.Module<Tensor, Tensor> cnn = Load(name);
+            using nn.Module<Tensor, Tensor> cnn = Load(name, train);
             CnnConversion.Convert(cnn, model, Images(train), Sigma);
         }
-        catch (Exception e) when (e is CheckpointException or TrainingException)
+        catch (Exception e) when (e is CheckpointException or GraphException or TrainingException)
         {
             throw new TrainingException($"{AdderNetModels.Find(name).Title} cannot start from {Cnn}: {e.Message}", e);
         }
     }
 
-    private nn.Module<Tensor, Tensor> Load(string name)
+    private nn.Module<Tensor, Tensor> Load(string name, DataLoader train)
     {
         if (!Directory.Exists(Cnn))
         {
-            return AdderNetModels.Load(Cnn, name);
+            return GraphFiles.IsGraph(Cnn) ? OfGraph(name, train) : AdderNetModels.Load(Cnn, name);
         }
 
         TrainedModel trained = TrainedModel.Load(Cnn);
@@ -72,6 +73,15 @@ public sealed record CnnStart(string Cnn)
 
         trained.Dispose();
         throw new TrainingException($"It is a run of the model {trained.Recipe.Model}.");
+    }
+
+    private nn.Module<Tensor, Tensor> OfGraph(string name, DataLoader train)
+    {
+        NetworkGraph graph = GraphFiles.Read(Cnn);
+        FeatureShape image = new(train.Channels, train.Height, train.Width);
+        return graph is { Inputs: [InputNode input], Outputs.Count: 1 } && input.Shape == image
+            ? CnnOfGraph.Create(graph, name, Images(train))
+            : throw new CheckpointException($"It is no network from an image of {image} to its scores.");
     }
 
     private IEnumerable<Tensor> Images(DataLoader train)

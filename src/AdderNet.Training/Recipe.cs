@@ -3,6 +3,7 @@ using System.Text.Json.Serialization;
 using AdderNet.Data;
 using AdderNet.Models;
 using AdderNet.Training.Detection;
+using AdderNet.Training.Distillation;
 
 namespace AdderNet.Training;
 
@@ -101,6 +102,10 @@ public sealed record Recipe : IJsonOnDeserialized
     /// <summary>The trained CNN that the AdderNet starts from; null for fresh weights.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public CnnStart? From { get; init; }
+
+    /// <summary>The teachers that a classification learns from beside its labels; null for none.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public DistillationRecipe? Distillation { get; init; }
 
     // The fields that recipes had before GradientTransforms: read for ever, never written.
     [JsonInclude]
@@ -228,6 +233,11 @@ public sealed record Recipe : IJsonOnDeserialized
             Check(start.Batches is >= 1 and <= 1_000_000, "from.batches", start.Batches, "1 to 1000000");
         }
 
+        foreach (var (name, value, range) in Distillation?.Invalid(Layers) ?? [])
+        {
+            Check(false, $"distillation.{name}", value, range);
+        }
+
         Check(BatchNormBatches is >= 0 and <= 1_000_000, "batchNormBatches", BatchNormBatches, "0 to 1000000");
 
         void Check(bool valid, string name, object value, string range)
@@ -244,16 +254,21 @@ public sealed record Recipe : IJsonOnDeserialized
     /// (1 - momentum) / sigma of 1.3 %, where recipes for fresh weights have 3 to 6 %. In a recipe that has a start already only the CNN is another.
     /// </summary>
     /// <param name="cnn">A run's folder or a file of weights.</param>
-    public Recipe StartingFrom(string cnn) => From is { } start ? this with { From = start with { Cnn = cnn } } : WithScaling(new AdaptiveScaling(0.133)) with
-    {
-        From = new CnnStart(cnn),
-        Layers = LayerKind.Adder,
-        LearningRate = 0.02,
-        WarmupEpochs = 0,
-        WeightDecay = 2e-4,
-        // The recipe that trained the CNN says 0, which does for a CNN.
-        BatchNormBatches = Layers == LayerKind.Adder ? BatchNormBatches : AdderBatches,
-    };
+    public Recipe StartingFrom(string cnn) => From is { } start ? this with { From = start with { Cnn = cnn } }
+        : OfAdders().WithScaling(new AdaptiveScaling(0.133)) with
+        {
+            From = new CnnStart(cnn),
+            LearningRate = 0.02,
+            WarmupEpochs = 0,
+            WeightDecay = 2e-4,
+        };
+
+    /// <summary>This recipe for an AdderNet, where it was one for another network.</summary>
+    // The recipe that trained a CNN says 0 batches, which does for a CNN.
+    internal Recipe OfAdders() => Layers == LayerKind.Adder ? this : this with { Layers = LayerKind.Adder, BatchNormBatches = AdderBatches };
+
+    /// <summary>The recipe of an AdderNet that a trained network of the same model teaches, of the recipe that trained that one.</summary>
+    public Recipe ForStudent() => OfAdders() with { From = null, Distillation = null };
 
     /// <summary>The learning rate of one step: linear warm-up, then half a cosine down to nearly 0, changing with every step.</summary>
     /// <param name="step">The step, from 0, counted over the whole run.</param>

@@ -154,6 +154,8 @@ public sealed class RunFolder : IDisposable
     private static RunFolder Made(string path, Recipe recipe, RunOptions options, Communicator ranks)
     {
         options = Counted(options, ranks);
+        // A run has to know its teachers again when it goes on.
+        recipe = recipe with { Distillation = recipe.Distillation?.WithHashes() };
         Refuse(path);
         bool makesFolder = !Directory.Exists(path);
         FileStream held = Lock(path, create: true);

@@ -124,6 +124,11 @@ public sealed class TrainedModel : IDisposable
         }
     }
 
+    /// <summary>The file of the weights of a run's best epoch.</summary>
+    /// <param name="run">The run's folder.</param>
+    /// <exception cref="TrainingException">There is no checkpoint, or it is damaged.</exception>
+    internal static string WeightsOf(string run) => OfFolder(run, CheckpointChoice.Best).Path;
+
     /// <summary>Frees the model's memory.</summary>
     public void Dispose() => Model.Dispose();
 

@@ -100,6 +100,38 @@ public partial class TrainTests(TinyRun tiny) : IClassFixture<TinyRun>
     }
 
     [Fact]
+    public void An_AdderNet_learns_from_a_teacher_whose_run_says_the_rest_and_from_a_CNN_that_learns_beside_it()
+    {
+        string cnn = tiny["teacher"], onnx = tiny["teacher.onnx"];
+        Addernet.Run([.. tiny.Train, "--layers", "cnn", "--out", cnn]).Succeeds();
+        Addernet.Run("export", cnn, "--to", "onnx", onnx).Succeeds();
+        string text = Addernet.Run(
+            "train", "--teacher", cnn, "--teacher", onnx, "--temperature", "2", "--data-dir", tiny.Data, "--threads", "1", "--epochs", "4", "--out", tiny["taught"]).Succeeds();
+        Assert.StartsWith("AdderNet LeNet-5-BN on MNIST: 160 training and 40 test images, 4 epochs of batches of 16", text);
+        Assert.Contains($"Learning from {cnn}, {onnx}, too", text);
+        Assert.Contains("soft loss", text);
+        Assert.True(Accuracy(text) > 60, text);
+        Assert.Equal(Accuracy(text), Accuracy(Addernet.Run("eval", tiny["taught"], "--last", "--data-dir", tiny.Data).Succeeds()));
+        JsonElement distillation = JsonDocument.Parse(File.ReadAllText(Path.Combine(tiny["taught"], "recipe.json"))).RootElement.GetProperty("distillation");
+        Assert.Equal((2, 64), (distillation.GetProperty("temperature").GetDouble(), distillation.GetProperty("teachers")[1].GetProperty("sha256").GetString()!.Length));
+
+        text = Addernet.Run(
+            "train", "--data-dir", tiny.Data, "--epochs", "4", "--batch-size", "16", "--threads", "1", "--distill", "progressive", "--out", tiny["progressive"]).Succeeds();
+        Assert.Contains("Learning from a CNN of the same model, too, which is trained at the same time", text);
+        Assert.Contains("CNN's accuracy", text);
+        Assert.True(Accuracy(text) > 60, text);
+    }
+
+    [Theory]
+    [InlineData(2, "--temperature says how to learn from teachers; name one with --teacher", "--temperature", "3")]
+    [InlineData(1, "There is no run and no file nowhere to learn from.", "--teacher", "nowhere")]
+    [InlineData(1, "left out where layers is not adder", "--distill", "progressive", "--layers", "cnn")]
+    [InlineData(2, "Teachers are for models that tell images apart", "--distill", "progressive", "--data", "digits")]
+    [InlineData(2, "--hint takes a layer's name", "--distill", "progressive", "--hint", "a=b=c")]
+    public void A_lesson_that_cannot_be_is_told_in_a_sentence(int code, string says, params string[] arguments) =>
+        Assert.Contains(says, Addernet.Run(["train", .. arguments]).FailsWith(code));
+
+    [Fact]
     public void A_folder_that_holds_a_run_is_never_overwritten()
     {
         byte[] before = File.ReadAllBytes(Path.Combine(tiny.Run, "checkpoint.json"));

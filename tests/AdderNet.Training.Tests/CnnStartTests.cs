@@ -1,30 +1,24 @@
+using AdderNet.Checkpoints;
 using AdderNet.Data;
+using AdderNet.Export;
+using AdderNet.Graph;
 using AdderNet.Models;
+using AdderNet.Training.Distillation;
+using TorchSharp;
+using static TorchSharp.torch;
 
 namespace AdderNet.Training.Tests;
 
-public sealed class CnnStartTests(CnnStartTests.TrainedCnn cnn) : IClassFixture<CnnStartTests.TrainedCnn>
+public sealed class CnnStartTests(TrainedCnn cnn) : IClassFixture<TrainedCnn>
 {
-    private const int Side = 32;
-
-    private static readonly Dataset Train = Stripes(96, seed: 1), Test = Stripes(40, seed: 2);
-
-    private static readonly Recipe Cnn = Small.Recipe with
-    {
-        Model = "lenet5-bn",
-        Layers = LayerKind.Conv,
-        BatchNormBatches = 0,
-        TrainAugmentation = Small.Plain,
-        TestAugmentation = Small.Plain,
-        LearningRate = 0.05,
-    };
+    private static readonly Recipe Cnn = Stripes.Cnn;
 
     [Fact]
     public void An_AdderNet_that_starts_from_a_CNN_learns_in_one_epoch_what_a_fresh_one_has_not_in_two()
     {
         using TempFolder folder = new();
-        TrainingResult from = Run(folder["from"], Cnn.StartingFrom(cnn.Path) with { Epochs = 2 });
-        TrainingResult fresh = Run(folder["fresh"], Cnn with { Layers = LayerKind.Adder, Epochs = 2, LearningRate = 0.1, BatchNormBatches = 16 });
+        TrainingResult from = Stripes.Run(folder["from"], Cnn.StartingFrom(cnn.Path) with { Epochs = 2 });
+        TrainingResult fresh = Stripes.Run(folder["fresh"], Cnn with { Layers = LayerKind.Adder, Epochs = 2, LearningRate = 0.1, BatchNormBatches = 16 });
         Assert.True(from.History[0].Train["loss"] < 0.7 * fresh.History[1].Train["loss"], $"{from.History[0].Train} against {fresh.History[1].Train}");
         Assert.True(from.Last!.TestTop1 > 0.9, $"{from.History[1].Test}");
         using TrainedModel trained = TrainedModel.Load(folder["from"]);
@@ -38,32 +32,98 @@ public sealed class CnnStartTests(CnnStartTests.TrainedCnn cnn) : IClassFixture<
         using TempFolder folder = new();
         string file = folder["cnn.safetensors"];
         File.Copy(Directory.GetFiles(System.IO.Path.Combine(cnn.Path, "checkpoints"), "epoch-0004.safetensors").Single(), file);
-        TrainingResult straight = Run(folder["straight"], Cnn.StartingFrom(file) with { Epochs = 2 });
-        TrainingResult ofRun = Run(folder["of run"], Cnn.StartingFrom(cnn.LastOnly(folder["last"])) with { Epochs = 2 });
+        TrainingResult straight = Stripes.Run(folder["straight"], Cnn.StartingFrom(file) with { Epochs = 2 });
+        TrainingResult ofRun = Stripes.Run(folder["of run"], Cnn.StartingFrom(cnn.LastOnly(folder["last"])) with { Epochs = 2 });
         Assert.Equal(Small.WithoutTimes(straight.History), Small.WithoutTimes(ofRun.History));
 
-        Run(folder["resumed"], Cnn.StartingFrom(file) with { Epochs = 2 }, stop: p => p is { Epoch: 2, Batch: 2 });
+        Stripes.Run(folder["resumed"], Cnn.StartingFrom(file) with { Epochs = 2 }, stop: p => p is { Epoch: 2, Batch: 2 });
         File.Delete(file);
-        TrainingResult resumed = Run(folder["resumed"], Cnn);
+        TrainingResult resumed = Stripes.Run(folder["resumed"], Cnn);
         Assert.Equal(Small.WithoutTimes(straight.History), Small.WithoutTimes(resumed.History));
         Assert.Equal(Small.State(folder["straight"]), Small.State(folder["resumed"]));
+    }
+
+    [Fact]
+    public void A_graph_gives_the_CNN_with_its_BatchNorms_even_where_they_are_folded_and_its_layers_have_other_names()
+    {
+        using TempFolder folder = new();
+        using var scope = NewDisposeScope();
+        using TrainedModel trained = TrainedModel.Load(cnn.Path);
+        NetworkGraph graph = trained.Model.ToGraph(new FeatureShape(1, 32, 32));
+        using DataLoader images = new(Stripes.Train, Small.Plain, 32, shuffle: false, seed: 0);
+        using Batch first = images.Epoch(0, TestContext.Current.CancellationToken).First();
+        using FeatureTap norm = new((nn.Module<Tensor, Tensor>)trained.Model.named_modules().Single(m => m.name == "bn3").module, always: true);
+        Tensor batch = first.ImageTensor(), expected = trained.Model.call(batch);
+        Tensor outputs = norm.Take().transpose(0, 1).flatten(1);
+        foreach (NetworkGraph form in (NetworkGraph[])[graph, graph.Fuse(), Folded(graph)])
+        {
+            using nn.Module<Tensor, Tensor> made = CnnOfGraph.Create(form, "lenet5-bn", [batch]);
+            Assert.True(made.call(batch).allclose(expected, rtol: 1e-3, atol: 1e-3));
+            // A BatchNorm's weight is the deviation of what it gives, its bias the mean.
+            Assert.True(made.get_parameter("bn3.weight")!.abs().allclose(outputs.std(1, unbiased: false), rtol: 1e-2, atol: 1e-3));
+            Assert.True(made.get_parameter("bn3.bias")!.allclose(outputs.mean([1L]), rtol: 1e-2, atol: 1e-3));
+        }
+
+        string onnx = folder["cnn.onnx"];
+        OnnxFile.Save(Folded(graph), onnx);
+        TrainingResult result = Stripes.Run(folder["from"], Cnn.StartingFrom(onnx) with { Epochs = 2 });
+        Assert.True(result.Last!.TestTop1 > 0.6, $"{result.Last!.Test}");
+        Assert.Contains("ResNet-20 cannot start from", Refused("resnet20", onnx), StringComparison.Ordinal);
+        Assert.Contains("It has no layer for 'conv1' of ResNet-20, with weights of [16, 1, 3, 3]", Refused("resnet20", onnx), StringComparison.Ordinal);
+
+        GraphNode[] tanh = [.. graph.Nodes.Select(n => n.Name == "relu2" ? new HardTanhNode { Name = n.Name, Inputs = n.Inputs, Minimum = 0, Maximum = 0.5f } : n)];
+        string other = folder["other.onnx"];
+        OnnxFile.Save(new NetworkGraph(tanh, graph.Outputs), other);
+        Assert.Contains("but another network is made of them", Refused("lenet5-bn", other), StringComparison.Ordinal);
+
+        string Refused(string model, string path) =>
+            Assert.Throws<TrainingException>(() => Stripes.Run(folder["refused"], Cnn.StartingFrom(path) with { Model = model })).Message;
+    }
+
+    /// <summary>As PyTorch's exporter writes a network in evaluation mode: BatchNorms in the convolutions' weights, names without meaning.</summary>
+    private static NetworkGraph Folded(NetworkGraph graph)
+    {
+        Dictionary<string, string> renamed = [];
+        List<GraphNode> nodes = [];
+        foreach (GraphNode node in graph.Nodes)
+        {
+            string[] inputs = [.. node.Inputs.Select(input => renamed[input])];
+            if (node is BatchNormNode norm)
+            {
+                ConvolutionNode conv = (ConvolutionNode)nodes[^1];
+                Epilogue affine = norm.ToEpilogue(conv.Bias);
+                float[] scale = affine.Scale!.ToFloats(), mean = affine.Mean!.ToFloats(), shift = affine.Shift!.ToFloats(), weights = conv.Filters.ToFloats();
+                nodes[^1] = conv with
+                {
+                    Filters = TensorData.FromFloats([.. weights.Select((w, i) => w * scale[i / conv.SumLength])], conv.Filters.Shape),
+                    Bias = TensorData.FromFloats([.. shift.Select((s, c) => s - mean[c] * scale[c])], shift.Length),
+                };
+                renamed[node.Name] = inputs[0];
+                continue;
+            }
+
+            renamed[node.Name] = node is InputNode ? node.Name : $"node_{nodes.Count}";
+            nodes.Add(node with { Name = renamed[node.Name], Inputs = inputs });
+        }
+
+        return new NetworkGraph(nodes, graph.Outputs.Select(output => output with { Node = renamed[output.Node] }));
     }
 
     [Fact]
     public void What_is_no_CNN_of_the_model_is_told_in_a_sentence_and_leaves_no_folder()
     {
         using TempFolder folder = new();
-        Run(folder["adder"], Cnn.StartingFrom(cnn.Path) with { Epochs = 1 });
+        Stripes.Run(folder["adder"], Cnn.StartingFrom(cnn.Path) with { Epochs = 1 });
         Assert.Contains(
             "LeNet-5-BN cannot start from", Refused(Cnn.StartingFrom(folder["adder"])), StringComparison.Ordinal);
         Assert.Contains("Its layer 'conv2' is no ordinary convolution", Refused(Cnn.StartingFrom(folder["adder"])), StringComparison.Ordinal);
         Assert.Contains("It is a run of the model lenet5-bn.", Refused(Cnn.StartingFrom(cnn.Path) with { Model = "resnet20" }), StringComparison.Ordinal);
         Assert.Contains("nowhere.pth", Refused(Cnn.StartingFrom(folder["nowhere.pth"])), StringComparison.Ordinal);
-        Assert.Throws<ArgumentException>(() => new ClassificationTask(Cnn.StartingFrom(cnn.Path), Train, Test, Small.Model));
+        Assert.Throws<ArgumentException>(() => new ClassificationTask(Cnn.StartingFrom(cnn.Path), Stripes.Train, Stripes.Test, Small.Model));
 
         string Refused(Recipe recipe)
         {
-            string message = Assert.Throws<TrainingException>(() => Run(folder["refused"], recipe)).Message;
+            string message = Assert.Throws<TrainingException>(() => Stripes.Run(folder["refused"], recipe)).Message;
             Assert.False(Directory.Exists(folder["refused"]));
             return message;
         }
@@ -87,67 +147,5 @@ public sealed class CnnStartTests(CnnStartTests.TrainedCnn cnn) : IClassFixture<
         Assert.Contains("from.sigma is 0;", Assert.Throws<TrainingException>(() => Recipe.Parse("""{ "from": { "cnn": "x", "sigma": 0 } }""")).Message, StringComparison.Ordinal);
         Assert.Contains("unknown field 'from.rate'", Assert.Throws<TrainingException>(() => Recipe.Parse("""{ "from": { "cnn": "x", "rate": 1 } }""")).Message, StringComparison.Ordinal);
         Assert.Contains("the recipe", Assert.Throws<TrainingException>(() => Recipe.Parse("""{ "from": { } }""")).Message, StringComparison.Ordinal);
-    }
-
-    /// <summary>Images of stripes in noise; their direction is the class.</summary>
-    private static Dataset Stripes(int count, int seed)
-    {
-        Random random = new(seed);
-        int[] labels = [.. Enumerable.Range(0, count).Select(_ => random.Next(Small.Classes))];
-        byte[] pixels = [.. labels.SelectMany(label => Enumerable.Range(0, Side * Side).Select(p =>
-        {
-            (int y, int x) = (p / Side, p % Side);
-            int phase = label switch { 0 => y, 1 => x, 2 => x + y, _ => x - y + Side };
-            return (byte)(random.Next(160) + (phase % 8 < 4 ? 80 : 0));
-        }))];
-        DatasetInfo info = new("generated", "Generated", 1, Side, Side, ["rows", "columns", "down", "up"], 0, 0, false, "");
-        return Dataset.FromMemory(info, pixels, labels);
-    }
-
-    private static TrainingResult Run(string path, Recipe recipe, Func<TrainingProgress, bool>? stop = null)
-    {
-        using RunFolder folder = RunFolder.HoldsRun(path) ? RunFolder.Open(path) : RunFolder.Create(path, recipe, new RunOptions { Threads = 1 });
-        using Trainer trainer = new(folder, Train, Test);
-        using CancellationTokenSource cancel = new();
-        return trainer.Run(new Reporter(p =>
-        {
-            if (stop?.Invoke(p) == true)
-            {
-                cancel.Cancel();
-            }
-        }), cancel.Token);
-    }
-
-    /// <summary>A CNN that tells the small images apart.</summary>
-    public sealed class TrainedCnn : IDisposable
-    {
-        private readonly TempFolder folder = new();
-
-        public TrainedCnn()
-        {
-            Path = folder["cnn"];
-            Run(Path, Cnn);
-        }
-
-        public string Path { get; }
-
-        /// <summary>A copy of the run in which the last epoch is the best.</summary>
-        public string LastOnly(string to)
-        {
-            Directory.CreateDirectory(System.IO.Path.Combine(to, "checkpoints"));
-            foreach (string file in Directory.GetFiles(Path, "*", SearchOption.AllDirectories))
-            {
-                File.Copy(file, System.IO.Path.Combine(to, System.IO.Path.GetRelativePath(Path, file)), overwrite: true);
-            }
-
-            CheckpointStore store = new(to);
-            CheckpointIndex index = store.Index!;
-            File.WriteAllText(
-                System.IO.Path.Combine(to, "checkpoint.json"),
-                System.Text.Json.JsonSerializer.Serialize(index with { BestWeights = index.Weights, BestEpoch = index.History.Count }, TrainingJson.Indented));
-            return to;
-        }
-
-        public void Dispose() => folder.Dispose();
     }
 }

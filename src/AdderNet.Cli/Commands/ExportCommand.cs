@@ -5,6 +5,7 @@ using AdderNet.Export.Native;
 using AdderNet.Export.Web;
 using AdderNet.Graph;
 using AdderNet.Inference;
+using AdderNet.Training;
 
 namespace AdderNet.Cli.Commands;
 
@@ -79,8 +80,8 @@ internal static class ExportCommand
                 target = target.Word == denseC.Word ? denseC : throw CliException.Usage("--dense is for --to c.");
             }
 
-            using LoadedModel? model = GraphModels.IsGraph(from) ? null : models.Load(host, arguments, from);
-            NetworkGraph graph = model?.ToGraph() ?? GraphModels.Read(from);
+            using LoadedModel? model = GraphFiles.IsGraph(from) ? null : models.Load(host, arguments, from);
+            NetworkGraph graph = model?.ToGraph() ?? GraphFiles.Read(from);
             if (graph.Metadata.Boxes is not null && target.IsFolder)
             {
                 throw new CliException($"{from} is a detector, and --to {target.Word} has no boxes; use --to onnx, or --to graph.");
@@ -110,7 +111,7 @@ internal static class ExportCommand
 
     private static string ToGraph(NetworkGraph graph, string path)
     {
-        if (!GraphModels.IsNamedAsGraph(path))
+        if (!GraphFiles.IsNamedAsGraph(path))
         {
             throw new CliException($"{path} would not be known as a graph; choose a name that ends in .safetensors.");
         }

@@ -100,9 +100,9 @@ internal static class InfoCommand
 
     private static Subject Trained(string path)
     {
-        if (GraphModels.IsGraph(path))
+        if (GraphFiles.IsGraph(path))
         {
-            NetworkGraph read = GraphModels.Read(path);
+            NetworkGraph read = GraphFiles.Read(path);
             string name = read.Metadata.Model ?? Path.GetFileNameWithoutExtension(path);
             return Of(name, name, path, GraphModels.Kind(read), read);
         }

@@ -45,7 +45,7 @@ internal sealed class ModelOptions
             throw CliException.Usage($"Say with --model and --data what {path} holds, for example --model resnet20 --data cifar10.");
         }
 
-        if (path is not null && GraphModels.IsGraph(path))
+        if (path is not null && GraphFiles.IsGraph(path))
         {
             return GraphModels.Load(path, arguments.GetValue(Data));
         }

@@ -28,7 +28,7 @@ internal sealed class RecipeOptions
     private readonly Option<string?> from = new("--from")
     {
         HelpName = "CNN_RUN|FILE",
-        Description = "Start the AdderNet from a trained CNN of the same model, a run or a file of weights (.pth, .safetensors), and take small steps: "
+        Description = "Start the AdderNet from a trained CNN of the same model, a run, a file of weights (.pth, .safetensors) or a graph (.onnx), and take small steps: "
             + "--lr 0.02 --eta 0.133, weight decay 0.0002; a run also says the rest of the recipe",
     };
 
@@ -47,6 +47,7 @@ internal sealed class RecipeOptions
         "--input-gradient", "Gradient that adder layers hand on: clipped as in the first paper, or its sign", ("clipped", InputGradient.Clipped), ("sign", InputGradient.Sign));
 
     private readonly DetectionOptions detection = new();
+    private readonly DistillationOptions distillation = new();
 
     private readonly Option<Scale?> scaling = CommonOptions.Choice(
         "--scaling", "Learning rate of the adder layers: adaptive, increased by a fixed factor (ilr), or none",
@@ -55,7 +56,7 @@ internal sealed class RecipeOptions
     private readonly Option<double?> eta = CommonOptions.Number(
         "--eta", "ETA", "Size of the scaled gradients with --scaling adaptive", 1e-12, 1e6);
 
-    private IEnumerable<Option> All => [recipe, model, data, layers, from, epochs, batchSize, learningRate, seed, gradient, inputGradient, scaling, eta, .. detection.All];
+    private IEnumerable<Option> All => [recipe, model, data, layers, from, epochs, batchSize, learningRate, seed, gradient, inputGradient, scaling, eta, .. distillation.All, .. detection.All];
 
     public void AddTo(Command command)
     {
@@ -76,6 +77,8 @@ internal sealed class RecipeOptions
         string? cnn = arguments.GetValue(from) is { } path ? CnnPath(path) : null;
         Recipe result = arguments.GetValue(recipe) is { } named ? Names.Recipe(named)
             : cnn is not null && givenModel is null && CnnStart.RecipeOf(cnn) is { } trained ? trained
+            : distillation.FirstTeacher(arguments) is { } teacher && givenModel is null && givenData is null && CnnStart.RecipeOf(teacher) is { } taught
+            ? taught.ForStudent()
             : givenModel is null && givenData is null ? Recipes.All[0].Recipe
             : Recipe.For((givenModel ?? Partners.ModelFor(givenData!)).Name, (givenData ?? Partners.DataFor(givenModel!)).Name);
         result = cnn is null ? result : result.StartingFrom(cnn);
@@ -114,6 +117,7 @@ internal sealed class RecipeOptions
                 : $"{info.Title} has images with boxes, and {chosen.Title} finds none; use --model {string.Join(", ", Names.Models.Where(m => m.FindsBoxes).Select(m => m.Name))}.");
         }
 
+        Names.CheckLayers(chosen, result.Layers);
         if (info.HasBoxes)
         {
             if (result.From is not null)
@@ -121,9 +125,9 @@ internal sealed class RecipeOptions
                 throw CliException.Usage("--from is for models that tell images apart; a detector starts from a classifier's weights with --backbone.");
             }
 
-            if (result.Layers is not (LayerKind.Adder or LayerKind.Conv))
+            if (result.Distillation is not null || distillation.All.Any(arguments.Has))
             {
-                throw CliException.Usage($"{chosen.Title} is made of adder layers or convolutions, not of binary layers; use --layers adder or cnn.");
+                throw CliException.Usage("Teachers are for models that tell images apart, not for detectors; leave --teacher and --distill out.");
             }
 
             return detection.Apply(result, arguments);
@@ -131,13 +135,11 @@ internal sealed class RecipeOptions
 
         return detection.All.FirstOrDefault(arguments.Has) is { } useless
             ? throw CliException.Usage($"{useless.Name} is for detection, and {info.Title} has no boxes; leave it out, or use another data set.")
-            : result;
+            : distillation.Apply(result, arguments);
     }
 
     private static string CnnPath(string path) => !Path.Exists(path)
         ? throw new CliException($"There is no run and no file {path} to start from.")
-        : GraphModels.IsGraph(path)
-        ? throw new CliException($"{path} is a graph, whose layers have lost what training needs, BatchNorm for one; give --from the run or the weights that it was made of.")
         : Path.GetFullPath(path);
 
     private static Recipe WithScaling(Recipe result, Scale? scale, double? eta)

@@ -55,6 +55,8 @@ internal sealed class TrainCommand
             "train --data digits # a detector, on digits at random places",
             "train --data voc --data-dir ~/voc --backbone runs/resnet20-cifar10 # on your own images with boxes, from a classifier's weights",
             "train --from runs/resnet20-cnn-cifar10 --epochs 10 # an AdderNet that starts from a trained CNN of the same model",
+            "train --teacher runs/resnet20-cnn-cifar10 # an AdderNet that learns from a trained network, too, with that one's recipe",
+            "train --data cifar10 --distill progressive # the authors' way: a CNN is trained at the same time and teaches",
             "train --scaling ilr --gradient sign # one row of the paper's ablation",
             "train --recipe mnist --print-recipe > my.json # get a recipe to edit...",
             "train --recipe my.json # ...and train it",
@@ -162,6 +164,13 @@ internal sealed class TrainCommand
             if (chosen.From is { } from && folder.History.Count == 0)
             {
                 host.Out.WriteLine($"Starting from the CNN in {from.Cnn}");
+            }
+
+            if (chosen.Distillation is { } distillation)
+            {
+                host.Out.WriteLine(distillation.Progressive is null
+                    ? $"Learning from {string.Join(", ", distillation.Teachers.Select(t => t.Path))}, too"
+                    : "Learning from a CNN of the same model, too, which is trained at the same time");
             }
 
             host.Out.WriteLine($"Saving in {folder.Path}");

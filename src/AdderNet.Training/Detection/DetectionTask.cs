@@ -49,6 +49,11 @@ public sealed class DetectionTask : ITrainingTask
             throw new TrainingException("A detector does not start from a CNN as its recipe's 'from' says; name a classification as its backbone.");
         }
 
+        if (recipe.Distillation is not null)
+        {
+            throw new TrainingException("A detector does not learn from teachers as its recipe's 'distillation' says; leave that out.");
+        }
+
         this.recipe = recipe;
         this.measuresValidation = measuresValidation;
         info = DetectionModels.All.FirstOrDefault(m => string.Equals(m.Name, recipe.Model, StringComparison.OrdinalIgnoreCase))
