@@ -12,7 +12,9 @@ internal sealed record TestedRun(RunFinding Run, DetectionEvaluationResult? Test
     public double? Map => 100 * Test?.Scores.All.Map;
 }
 
-/// <summary>What each thing that the study of detectors looks at makes of a detector: a version less its partner, with the difference's sign.</summary>
+/// <summary>
+/// What each thing that the study of detectors looks at makes of a detector: a version less its partner, with the difference's sign.
+/// </summary>
 internal static class DetectionEffects
 {
     public const string Adder = "AdderNet", Cnn = "CNN", ConvolutionNeck = "AdderNet, neck of convolutions", Fpn = "AdderNet, FPN",
@@ -36,13 +38,14 @@ internal static class DetectionEffects
         Difference[] differences = [.. All.Select(e => Difference.Of(e, runs))];
         report.Title("Findings");
         report.Text(
-            "The difference that each thing makes to the version named beside it, in points, as the mean over seeds; its sign is unclear where seeds "
-            + "disagree, and one seed alone cannot tell a small difference from chance. The last two versions go on from the backbone of the first one, "
-            + "whose BatchNorm has learned the statistics that are then frozen.");
+            "The difference that each thing makes to the version named beside it, in points, as the mean over seeds; its sign is unclear "
+            + "where seeds disagree, and one seed alone cannot tell a small difference from chance. The last two versions go on from the "
+            + "backbone of the first one, whose BatchNorm has learned the statistics that are then frozen.");
         report.Table(
             "effects",
             [
-                "what", "compared with", new("mAP50", points), new("mAP50-95", points), new("spread", "F2"), "seeds", "here it", "in the study it",
+                "what", "compared with", new("mAP50", points), new("mAP50-95", points), new("spread", "F2"), "seeds", "here it",
+                "in the study it",
             ],
             differences.Select(d => (object?[])
             [
@@ -67,16 +70,21 @@ internal static class DetectionEffects
     /// <param name="Map">Those of mAP50-95.</param>
     private sealed record Difference(Effect Effect, double[] Map50, double[] Map)
     {
-        public string Verb => Map.All(d => d > 0) ? "gains" : Map.All(d => d < 0) ? "loses" : Map.All(d => d == 0) ? "changes nothing" : "is unclear";
+        public string Verb => Map.All(d => d > 0) ? "gains"
+            : Map.All(d => d < 0) ? "loses"
+            : Map.All(d => d == 0) ? "changes nothing"
+            : "is unclear";
 
         public string Sentence
         {
             get
             {
-                string what = char.ToUpperInvariant(Effect.What[0]) + Effect.What[1..], study = Effect.Study is { } says ? $" (in the study it {says})" : "";
+                string what = char.ToUpperInvariant(Effect.What[0]) + Effect.What[1..];
+                string study = Effect.Study is { } says ? $" (in the study it {says})" : "";
                 string seeds = Map.Length == 1 ? "one seed" : $"{Map.Length} seeds";
-                return FormattableString.Invariant(
-                    $"{what}: it {Verb}{study}: {Map.Average():+0.00;-0.00;0.00} points of mAP50-95, {Map50.Average():+0.00;-0.00;0.00} of mAP50, {seeds}.");
+                return $"{what}: it {Verb}{study}: {Points(Map)} points of mAP50-95, {Points(Map50)} of mAP50, {seeds}.";
+
+                static string Points(double[] values) => FormattableString.Invariant($"{values.Average():+0.00;-0.00;0.00}");
             }
         }
 
@@ -85,7 +93,9 @@ internal static class DetectionEffects
             var pairs = (from version in runs.Where(r => r.Test is not null && r.Run.Plan.Label == effect.Version)
                          join partner in runs.Where(r => r.Test is not null && r.Run.Plan.Label == effect.Partner)
                              on version.Run.Plan.Recipe.Seed equals partner.Run.Plan.Recipe.Seed
-                         select (Map50: version.Map50!.Value - partner.Map50!.Value, Map: version.Map!.Value - partner.Map!.Value)).ToArray();
+                         select (
+                             Map50: version.Map50!.Value - partner.Map50!.Value,
+                             Map: version.Map!.Value - partner.Map!.Value)).ToArray();
             return new Difference(effect, [.. pairs.Select(p => p.Map50)], [.. pairs.Select(p => p.Map)]);
         }
     }

@@ -71,13 +71,14 @@ internal sealed class DetectionExperiment
     {
         Recipe recipe = findings.Runs[0].Plan.Recipe;
         report.Text(
-            $"{DetectionModels.Find(recipe.Model).Title} on small data, each version for {recipe.Epochs} epochs of batches of {recipe.BatchSize} by one "
-            + "recipe that differs in what the version's name says alone. What is not said is as the study has it: a neck (R-PAFPN) of adder layers, a "
-            + "head of convolutions, BatchNorm trained along, HardTanh in the gradient that adder layers hand on.");
+            $"{DetectionModels.Find(recipe.Model).Title} on small data, each version for {recipe.Epochs} epochs of batches of "
+            + $"{recipe.BatchSize} by one recipe that differs in what the version's name says alone. What is not said is as the study has "
+            + "it: a neck (R-PAFPN) of adder layers, a head of convolutions, BatchNorm trained along, HardTanh in the gradient that adder "
+            + "layers hand on.");
         report.Text(
-            "The study's own numbers are of ResNet-50 on COCO and on Pascal VOC 2007 and 2012, which take weeks on a machine like this: they are "
-            + "not reproduced here. What can be compared is the sign of each effect. Measured on the test images, with the epoch that is best by "
-            + "validation where there are validation images; the spread is the standard deviation over seeds.");
+            "The study's own numbers are of ResNet-50 on COCO and on Pascal VOC 2007 and 2012: they are not reproduced here. What can be "
+            + "compared is the sign of each effect. Measured on the test images, with the epoch that is best by validation where there are "
+            + "validation images; the spread is the standard deviation over seeds.");
         TestedRun[] results = [.. findings.Runs.Select(r => new TestedRun(r, r.Complete ? Test(r, findings) : null))];
         report.Table(
             "map", ["version", new("mAP50, %", "F2"), new("spread", "F2"), new("mAP50-95, %", "F2"), new("spread", "F2"), "seeds"],
@@ -120,7 +121,8 @@ internal sealed class DetectionExperiment
     {
         TestedRun[] drawn =
         [
-            .. ((string[])[Cnn, Adder]).Select(label => results.FirstOrDefault(r => r.Test is not null && r.Run.Plan.Label == label)).OfType<TestedRun>(),
+            .. ((string[])[Cnn, Adder])
+                .Select(label => results.FirstOrDefault(r => r.Test is not null && r.Run.Plan.Label == label)).OfType<TestedRun>(),
         ];
         if (drawn.Length > 0)
         {
@@ -128,7 +130,7 @@ internal sealed class DetectionExperiment
             report.Picture(
                 "found",
                 FormattableString.Invariant(
-                    $"The first test images: labels, then what is found by {names} with a score of at least {DetectionPictures.LeastScore}."),
+                    $"The first test images: labels, then what {names} find with a score of at least {DetectionPictures.LeastScore}."),
                 DetectionPictures.Draw(TestImages(drawn[0].Run, findings), [.. drawn.Select(d => (d.Run.Plan.Label, d.Test!))]));
         }
     }

@@ -44,7 +44,8 @@ internal sealed record ImageCost(double Train, double Test)
         int batch = BatchSize(run.Recipe, AdderNetModels.Graph(run.Recipe.Model, LayerKind.Conv, info.Classes, info.Channels), scale: 1);
         Dataset images = Images(info, batch * Batches);
         return Measure(
-            run.Recipe, batch, threads, folder => new Trainer(folder, images, images, run.ModuleFor(info.Classes, info.Channels)),
+            run.Recipe, batch, threads,
+            folder => new Trainer(folder, images, images, run.ModuleFor(info.Classes, info.Channels)),
             model =>
             {
                 using DataLoader loader = new(
@@ -144,7 +145,8 @@ internal sealed record ImageCost(double Train, double Test)
         DetectionDataset scenes = new(info, labels, (_, _) => image);
         return new DetectionSplits(scenes, scenes, null, []);
 
-        IEnumerable<LabelledBox> Objects() => Enumerable.Range(0, objects).Select(_ => new LabelledBox(random.Next(info.Classes), Somewhere()));
+        IEnumerable<LabelledBox> Objects() =>
+            Enumerable.Range(0, objects).Select(_ => new LabelledBox(random.Next(info.Classes), Somewhere()));
 
         Box Somewhere()
         {

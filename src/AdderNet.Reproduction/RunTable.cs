@@ -18,12 +18,14 @@ internal static class RunTable
             [
                 "run", "epochs", .. shares.Select(m => new Column($"{images} {m.Title}, %", "F2")),
                 new($"best epoch's {deciding.Title}, %", "F2"),
-                .. measured.Select(m => new Column($"{images} {m.Title}", "F4")), .. losses.Select(m => new Column($"training {m.Title}", "F4")),
+                .. measured.Select(m => new Column($"{images} {m.Title}", "F4")),
+                .. losses.Select(m => new Column($"training {m.Title}", "F4")),
                 "time", new("images/s", "N0"), "from",
             ],
             runs.Select(r => (object?[])
             [
-                r.Plan.Name, r.History.Count, .. shares.Select(m => r.Result is { } last ? (object)(100 * last.Measured[m.Name]) : r.Missing),
+                r.Plan.Name, r.History.Count,
+                .. shares.Select(m => r.Result is { } last ? (object)(100 * last.Measured[m.Name]) : r.Missing),
                 r.History.Count == 0 ? null : 100 * r.History.Max(e => e.Measured[deciding.Name]),
                 .. measured.Select(m => (object?)r.Last?.Measured[m.Name]), .. losses.Select(m => (object?)r.Last?.Train[m.Name]),
                 .. r.History.Count == 0 ? (object?[])[null, null, null]

@@ -37,18 +37,18 @@ public static class Recipes
         new("detection", "FCOS-ResNet-20 on MNIST digits on canvases, or with --data voc or coco on your own images with boxes",
             new Recipe { Model = "fcos-resnet20", Dataset = "digits", Epochs = 20, BatchSize = 16, LearningRate = 0.05, WarmupEpochs = 1, WeightDecay = 1e-4 }),
         // A learning rate for batches of 4, in which every place of an image is an example.
-        new("detection-short", "FCOS-ResNet-20 on a few hundred images with boxes, scaled into 160x160: 30 epochs, name them with --data-dir",
+        new("detection-short", "FCOS-ResNet-20 on a few hundred images with boxes, scaled into 256x256: 30 epochs, name them with --data-dir",
             new Recipe
             {
                 Model = "fcos-resnet20",
                 Dataset = "voc",
                 Epochs = 30,
                 BatchSize = 4,
-                LearningRate = 0.03,
+                LearningRate = 0.05,
                 WarmupEpochs = 1,
                 WeightDecay = 1e-4,
-                TrainAugmentation = Augmentation.For("voc", train: true) with { ScaleJitter = new(160) { MinScale = 0.8, MaxScale = 1.25 } },
-                TestAugmentation = Augmentation.For("voc", train: false) with { ScaleJitter = new(160) },
+                TrainAugmentation = Augmentation.For("voc", train: true) with { ScaleJitter = new(256) { MinScale = 0.8, MaxScale = 1.25 } },
+                TestAugmentation = Augmentation.For("voc", train: false) with { ScaleJitter = new(256) },
             }),
         new("imagenet", "the paper's ResNet-18 on an image folder such as ImageNet: 150 epochs",
             new Recipe { Model = "resnet18", Dataset = "imagefolder", Epochs = 150, WeightDecay = 1e-4 }),
