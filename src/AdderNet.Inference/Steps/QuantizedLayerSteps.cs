@@ -123,21 +123,14 @@ internal sealed class QuantizedConvolutionStep : Step
 
     public override void Run(Frame frame)
     {
-        ReadOnlySpan<int> codes = frame.Codes(Inputs[0]);
         Span<int> sums = frame.Integers(frame.Images * Output.Shape.Count);
         if (packed is not null)
         {
-            Span<float> both = frame.Extra(codes.Length + sums.Length), x = both[..codes.Length], y = both[codes.Length..];
-            for (int i = 0; i < x.Length; i++)
-            {
-                x[i] = codes[i] - node.InputGrid.Zero;
-            }
-
+            int length = frame.Images * Inputs[0].Shape.Count;
+            Span<float> both = frame.Extra(length + sums.Length), x = both[..length], y = both[length..];
+            FromZero(frame, x);
             ConvolutionKernel.Forward(Shape(frame.Images), x, packed, y, default, frame.Workspace);
-            for (int i = 0; i < sums.Length; i++)
-            {
-                sums[i] = (int)y[i];
-            }
+            Whole(y, sums);
 
             if (channels.Length > 0)
             {
@@ -147,7 +140,7 @@ internal sealed class QuantizedConvolutionStep : Step
         }
         else
         {
-            Sum(codes, sums, frame.Images);
+            Sum(frame.Codes(Inputs[0]), sums, frame.Images);
         }
 
         // Codes of the residual would be where those of the input were, which are no longer needed.
@@ -166,15 +159,69 @@ internal sealed class QuantizedConvolutionStep : Step
         return known;
     }
 
+    /// <summary>The input's codes less the code of zero.</summary>
+    private void FromZero(Frame frame, Span<float> x)
+    {
+        float zero = node.InputGrid.Zero;
+        int i = 0;
+        if (Inputs[0] is { IsBytes: true, Border: 0 })
+        {
+            // One code behind another.
+            ReadOnlySpan<byte> bytes = frame.Planes(Inputs[0]).Memory[..x.Length];
+            for (; i <= x.Length - Vector<byte>.Count; i += Vector<byte>.Count)
+            {
+                Vector.Widen(new Vector<byte>(bytes[i..]), out Vector<ushort> low, out Vector<ushort> high);
+                Widen(low, x[i..]);
+                Widen(high, x[(i + Vector<ushort>.Count)..]);
+            }
+
+            for (; i < x.Length; i++)
+            {
+                x[i] = bytes[i] - zero;
+            }
+
+            return;
+        }
+
+        ReadOnlySpan<int> codes = frame.Codes(Inputs[0]);
+        for (; i < x.Length; i++)
+        {
+            x[i] = codes[i] - zero;
+        }
+
+        void Widen(Vector<ushort> codes, Span<float> to)
+        {
+            Vector.Widen(codes, out Vector<uint> low, out Vector<uint> high);
+            (Vector.ConvertToSingle(low.As<uint, int>()) - new Vector<float>(zero)).CopyTo(to);
+            (Vector.ConvertToSingle(high.As<uint, int>()) - new Vector<float>(zero)).CopyTo(to[Vector<float>.Count..]);
+        }
+    }
+
+    private static void Whole(ReadOnlySpan<float> from, Span<int> to)
+    {
+        int i = 0;
+        for (; i <= to.Length - Vector<float>.Count; i += Vector<float>.Count)
+        {
+            Vector.ConvertToInt32(new Vector<float>(from[i..])).CopyTo(to[i..]);
+        }
+
+        for (; i < to.Length; i++)
+        {
+            to[i] = (int)from[i];
+        }
+    }
+
     private void StoreBytes(ReadOnlySpan<int> sums, BytePlanes y)
     {
-        int top = node.Grid!.Top, width = Output.Shape.Width;
+        // Without a border the rows of a plane are one.
+        bool dense = Output.Border == 0;
+        int top = node.Grid!.Top, width = dense ? Output.Shape.Pixels : Output.Shape.Width, rows = dense ? 1 : Output.Shape.Height;
         for (int row = 0; row * width < sums.Length; row++)
         {
-            int o = row / Output.Shape.Height % channels.Length, i = 0;
+            int o = row / rows % channels.Length, i = 0;
             ref readonly ByteChannel c = ref channels[o];
             ReadOnlySpan<int> from = sums.Slice(row * width, width);
-            Span<byte> to = Output.Row(y, row);
+            Span<byte> to = dense ? y.Memory.Slice(row * width, width) : Output.Row(y, row);
             if (c.Fast)
             {
                 for (; i <= width - Vector<byte>.Count; i += Vector<byte>.Count)
