@@ -16,7 +16,7 @@ public class ModuleGraphTests
     public static TheoryData<string, LayerKind> EveryBuilder =>
     [
         .. from name in (string[])["lenet5-bn", "resnet20", "resnet18"] from kind in Enum.GetValues<LayerKind>() select (name, kind),
-        .. from name in (string[])["lenet++", "vgg-small", "resnet50"] select (name, LayerKind.Adder),
+        .. from name in (string[])["lenet++", "vgg-small", "resnet50", "se-resnet20", "shift-resnet20"] select (name, LayerKind.Adder),
     ];
 
     [Theory]
@@ -41,8 +41,10 @@ public class ModuleGraphTests
         NetworkGraph graph = model.ToGraph(new FeatureShape(info.InputChannels, info.InputSize, info.InputSize)).Fuse();
 
         Assert.Equal(FeatureShape.Vector(7), graph[graph.Outputs[0].Node].Shape);
-        // Binary networks pool between a layer and its BatchNorm.
-        Assert.True(kind is LayerKind.Binary or LayerKind.DoReFa || graph.Nodes.All(n => n is not (BatchNormNode or ReluNode or AddNode)));
+        // Binary networks pool between a layer and its BatchNorm, and no layer ends in what reads a product or a concatenation.
+        Assert.True(kind is LayerKind.Binary or LayerKind.DoReFa || graph.Nodes.All(n =>
+            n is not (BatchNormNode or ReluNode or AddNode)
+            || n is not BatchNormNode && n.Inputs.Any(input => graph[input] is MultiplyNode or ConcatenateNode or AddNode)));
     }
 
     public static TheoryData<string> UserModels => [.. Modules.Keys];
