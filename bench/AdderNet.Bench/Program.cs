@@ -16,7 +16,7 @@ const string Usage = """
            [--seconds S] [--batch N] [--json FILE]
            bench ship [--run RUN] [--cnn RUN] [--model NAME --data NAME] [--data-dir DIR] [--threads N] [--seconds S] [--readme]
            bench deployed
-           bench scaling
+           bench scaling processes|network|projection
 
       layers     layer forward against libtorch's Conv2d, or with --peer ort against ONNX Runtime's float32 Conv, over the layers of
                  ResNet-20, VGG-small and ResNet-18
@@ -31,7 +31,8 @@ const string Usage = """
                  of the runs of `addernet train` and `addernet train --layers cnn`, of others, or of files of weights with
                  --model and --data; --readme writes the README's section
       deployed   time and memory of addernet-infer with ResNet-20, from start to end (after ./native)
-      scaling    training on two processes against one, over slowed networks (as root, on Linux), and what a model makes of it
+      scaling    training on two processes against one; two over slowed loopbacks (as root, on Linux) against a model; and the model for
+                 ResNet-50 on ImageNet
 
     Without a name: all but official. S is the time for one layer (default 1.5), N the batch of `official` (default 64).
     """;
@@ -55,9 +56,9 @@ if (args is [ScalingSuite.RankArgument, var rankModel, var rankBatch, var rankSt
     return 0;
 }
 
-if (args is ["scaling"])
+if (args is ["scaling", "processes" or "network" or "projection"])
 {
-    return Told(ScalingSuite.Run);
+    return Told(() => ScalingSuite.Run(args[1]));
 }
 
 if (args is ["deployed"])

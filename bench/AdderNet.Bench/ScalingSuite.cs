@@ -17,7 +17,7 @@ internal static class ScalingSuite
     /// <summary>The word by which the benchmark starts itself as one of several processes.</summary>
     public const string RankArgument = "scaling-rank";
 
-    private const int WarmupSteps = 2, Rounds = 3;
+    private const int WarmupSteps = 2, Rounds = 3, Batch = 256, Steps = 4;
 
     /// <summary>What the first process tells of some training steps; each number is of one step.</summary>
     /// <param name="Ranks">Processes.</param>
@@ -33,30 +33,36 @@ internal static class ScalingSuite
         public double Compute => Step - Waited;
     }
 
-    /// <summary>Measures and writes tables.</summary>
+    /// <summary>Measures and writes the tables of a part: "processes", "network" or "projection".</summary>
     /// <exception cref="BenchException">Something is missing, or a program failed.</exception>
-    public static void Run()
+    public static void Run(string part)
     {
         string mpirun = Tool("mpirun.openmpi", "mpirun");
-        const int batch = 256, steps = 4;
+        switch (part)
+        {
+            case "processes": Compare(mpirun); break;
+            case "network": CheckModel(mpirun); break;
+            default: Project(mpirun); break;
+        }
+    }
+
+    private static void Compare(string mpirun)
+    {
         double[][] step = [new double[Rounds], new double[Rounds]];
         Measured two = null!;
         for (int round = 0; round < Rounds; round++)
         {
-            step[0][round] = Start(null, 1, "resnet20", batch, steps).Step;
-            two = Start(mpirun, 2, "resnet20", batch, steps);
+            step[0][round] = Start(null, 1, "resnet20", Batch, Steps).Step;
+            two = Start(mpirun, 2, "resnet20", Batch, Steps);
             step[1][round] = two.Step;
         }
 
         double alone = Interleaved.Median(step[0]), both = Interleaved.Median(step[1]);
         Table table = Columns(
-            $"ResNet-20, {batch} images a process of one thread, {two.Version}", "processes", "images/s", "times", "ms a step", "waiting, ms", "MB summed up a step");
-        table.AddRow("1", F(batch / alone, 1), "1", F(1e3 * alone, 0), "", "");
-        table.AddRow("2", F(2 * batch / both, 1), F(2 * alone / both, 3), F(1e3 * both, 0), F(1e3 * two.Waited, 1), $"{F(two.Bytes / 1e6, 2)} in {two.Parts} parts");
+            $"ResNet-20, {Batch} images a process of one thread, {two.Version}", "processes", "images/s", "times", "ms a step", "waiting, ms", "MB summed up a step");
+        table.AddRow("1", F(Batch / alone, 1), "1", F(1e3 * alone, 0), "", "");
+        table.AddRow("2", F(2 * Batch / both, 1), F(2 * alone / both, 3), F(1e3 * both, 0), F(1e3 * two.Waited, 1), $"{F(two.Bytes / 1e6, 2)} in {two.Parts} parts");
         AnsiConsole.Write(table);
-
-        CheckModel(mpirun, batch, both, two);
-        Project(mpirun);
     }
 
     /// <summary>One of the processes.</summary>
@@ -114,17 +120,18 @@ internal static class ScalingSuite
         return compute + Math.Max(sums / parts, sums - ahead);
     }
 
-    private static void CheckModel(string mpirun, int batch, double compute, Measured two)
+    private static void CheckModel(string mpirun)
     {
+        Measured two = Start(mpirun, 2, "resnet20", Batch, Steps);
         Table table = Columns("The model against two processes over a slowed loopback", "Mbit/s", "ms a step", "waiting, ms", "model: ms a step", "waiting, ms");
         foreach (int megabits in (int[])[1000, 100, 20])
         {
-            Measured slowed = Start(mpirun, 2, "resnet20", batch, 3, megabits);
+            Measured slowed = Start(mpirun, 2, "resnet20", Batch, Steps, megabits);
             // What both send shares the loopback's rate.
             double bandwidth = megabits * 1e6 / 8 / 2;
-            double predicted = Predicted(compute - two.Waited, two.Ahead, two.Bytes, two.Parts, 2, bandwidth);
+            double predicted = Predicted(two.Compute, two.Ahead, two.Bytes, two.Parts, 2, bandwidth);
             table.AddRow(
-                $"{megabits}", F(1e3 * slowed.Step, 0), F(1e3 * slowed.Waited, 0), F(1e3 * predicted, 0), F(1e3 * (predicted - (compute - two.Waited)), 0));
+                $"{megabits}", F(1e3 * slowed.Step, 0), F(1e3 * slowed.Waited, 0), F(1e3 * predicted, 0), F(1e3 * (predicted - two.Compute), 0));
         }
 
         AnsiConsole.Write(table);
@@ -171,8 +178,9 @@ internal static class ScalingSuite
         using Process process = Process.Start(start)!;
         string output = process.StandardOutput.ReadToEnd();
         process.WaitForExit();
-        return process.ExitCode == 0 && output.Split('\n').FirstOrDefault(line => line.StartsWith('{')) is { } line
-            ? JsonSerializer.Deserialize<Measured>(line)!
+        // (Open MPI gives its processes a terminal, to which .NET says more than the line.)
+        return process.ExitCode == 0 && output.IndexOf('{', StringComparison.Ordinal) is >= 0 and var from
+            ? JsonSerializer.Deserialize<Measured>(output[from..(output.IndexOf('}', from) + 1)])!
             : throw new BenchException("The processes could not be measured; the lines above say why.");
     }
 
