@@ -8,7 +8,7 @@ namespace AdderNet.Distributed;
 /// <remarks>
 /// What C programs get from a header differs between the two families of libraries: Open MPI's handles are addresses of the library's own
 /// variables, those of MPICH and its relatives (Intel MPI, MVAPICH) are numbers. They are told apart by what the library exports, so one
-/// program serves both. (MPI.NET 1.4 has one family's numbers compiled in.) Every call belongs on one thread.
+/// program serves both. Every call belongs on one thread.
 /// </remarks>
 internal sealed unsafe partial class MpiLibrary
 {
