@@ -185,7 +185,7 @@ internal static class ScalingSuite
     }
 
     /// <summary>Median seconds of summing up a bucket of 25 MB.</summary>
-    private static unsafe double SumSeconds(Communicator ranks)
+    private static double SumSeconds(Communicator ranks)
     {
         float[] numbers = GC.AllocateArray<float>((25 << 20) / sizeof(float), pinned: true);
         double[] seconds = new double[5];

@@ -42,7 +42,7 @@ internal sealed record CalibrationData(
 
     /// <summary>The metrics that tell what quantization costs.</summary>
     public IReadOnlyList<Metric> Metrics =>
-        [.. (Info.HasBoxes ? DetectionMetrics.All : ClassificationMetrics.All).Where(metric => metric is { IsShare: true, IsShown: true })];
+        [.. Metric.AllOf(Info).Where(metric => metric is { IsShare: true, IsShown: true })];
 
     private static CalibrationData Of(LoadedModel model, Dataset train, Func<Dataset> test, int batchSize, CancellationToken cancel)
     {

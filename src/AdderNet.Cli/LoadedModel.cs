@@ -70,7 +70,7 @@ internal sealed record LoadedModel(
     public bool FindsBoxes => Levels.Count > 0;
 
     /// <summary>The model of the zoo that it is; null for another.</summary>
-    private ModelInfo? Known => Names.Models.FirstOrDefault(m => string.Equals(m.Name, Name, StringComparison.OrdinalIgnoreCase));
+    private ModelInfo? Known => Names.FindModel(Name);
 
     /// <summary>Refuses a detector, for what only models that tell images apart can do yet.</summary>
     /// <param name="done">What would be done to it, such as "pruned".</param>

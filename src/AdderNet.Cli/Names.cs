@@ -9,9 +9,11 @@ internal static class Names
     /// <summary>Every model: those that tell images apart, then detectors.</summary>
     public static IReadOnlyList<ModelInfo> Models { get; } = [.. AdderNetModels.All, .. DetectionModels.All];
 
+    /// <summary>The model of that name, whatever its case; null where there is none.</summary>
+    public static ModelInfo? FindModel(string name) => Models.FirstOrDefault(m => string.Equals(m.Name, name, StringComparison.OrdinalIgnoreCase));
+
     /// <summary>The model of that name.</summary>
-    public static ModelInfo Model(string name) =>
-        Models.FirstOrDefault(m => string.Equals(m.Name, name, StringComparison.OrdinalIgnoreCase))
+    public static ModelInfo Model(string name) => FindModel(name)
         ?? throw new CliException(Unknown("model", name, Models.Select(m => m.Name)));
 
     /// <summary>Refuses layers that a model can't be made of.</summary>

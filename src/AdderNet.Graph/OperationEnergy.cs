@@ -23,4 +23,7 @@ public sealed record OperationEnergy(double Multiply, double Add)
     /// <summary>What some operations take, in picojoules.</summary>
     public double Of(OperationCounts operations) =>
         operations.Multiplications * Multiply + operations.Additions * Add + operations.Xnors * Xnor;
+
+    /// <summary>The same in microjoules.</summary>
+    public double Microjoules(OperationCounts operations) => Of(operations) / 1e6;
 }

@@ -78,7 +78,7 @@ internal static class CostExperiment
         Name(cost),
         .. ((OperationEnergy[])[OperationEnergy.SinglePrecision, OperationEnergy.EightBitIntegers]).SelectMany(e => (object?[])
             [cost.Microjoules(e), cost.Microjoules(e) / cnn.Microjoules(e) * 100, 100 * cost.OrdinaryShare(e)]),
-        .. ((OperationEnergy[])[OperationEnergy.SinglePrecision, OperationEnergy.EightBitIntegers]).Select(e => OfRun(cost, left => e.Of(left) / 1e6)),
+        .. ((OperationEnergy[])[OperationEnergy.SinglePrecision, OperationEnergy.EightBitIntegers]).Select(e => OfRun(cost, left => e.Microjoules(left))),
     ];
 
     /// <summary>A cell about a trained run; only AdderNets have taps to skip.</summary>

@@ -31,7 +31,7 @@ internal sealed record NetworkCost(ModelInfo Model, LayerKind Layers, IReadOnlyL
     public OperationCounts Operations => OperationCounts.Of(Nodes);
 
     /// <summary>Energy a picture, in microjoules.</summary>
-    public double Microjoules(OperationEnergy energy) => energy.Of(Operations) / 1e6;
+    public double Microjoules(OperationEnergy energy) => energy.Microjoules(Operations);
 
     /// <summary>The part of it that the ordinary layers take, from 0 to 1.</summary>
     public double OrdinaryShare(OperationEnergy energy) => energy.Of(OperationCounts.Of(Ordinary)) / energy.Of(Operations);
@@ -40,19 +40,21 @@ internal sealed record NetworkCost(ModelInfo Model, LayerKind Layers, IReadOnlyL
     /// <param name="store">The runs at hand.</param>
     public NetworkCost WithRun(RunStore store)
     {
-        if (Layers != LayerKind.Adder || store.TrainedSiblings(Model.Name, Layers).FirstOrDefault(IsOfThisShape) is not { } run)
+        if (Layers != LayerKind.Adder)
         {
             return this;
         }
 
-        using TrainedModel trained = TrainedModel.Load(run, CheckpointChoice.Last);
-        NetworkGraph graph = trained.Model.ToGraph(new FeatureShape(Model.InputChannels, Model.InputSize, Model.InputSize));
-        return this with { Left = new TapWork(graph).Operations, Run = run };
-
-        bool IsOfThisShape(string path)
+        foreach ((string run, TrainedModel trained) in store.TrainedSiblings())
         {
-            using TrainedModel found = TrainedModel.Load(path, CheckpointChoice.Last);
-            return (found.InputChannels, found.ClassNames.Count) == (Model.InputChannels, Model.Classes);
+            if ((trained.Recipe.Model, trained.Recipe.Layers) == (Model.Name, Layers)
+                && (trained.InputChannels, trained.ClassNames.Count) == (Model.InputChannels, Model.Classes))
+            {
+                NetworkGraph graph = trained.Model.ToGraph(new FeatureShape(Model.InputChannels, Model.InputSize, Model.InputSize));
+                return this with { Left = new TapWork(graph).Operations, Run = run };
+            }
         }
+
+        return this;
     }
 }

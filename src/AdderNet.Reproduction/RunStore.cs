@@ -1,4 +1,3 @@
-using AdderNet.Models;
 using AdderNet.Training;
 
 namespace AdderNet.Reproduction;
@@ -59,21 +58,30 @@ internal sealed class RunStore(string experimentFolder)
         return null;
     }
 
-    /// <summary>The runs of a model that experiments beside this one have trained to the end.</summary>
-    /// <param name="model">The model's name.</param>
-    /// <param name="layers">What its inner layers are.</param>
-    public IEnumerable<string> TrainedSiblings(string model, LayerKind layers) => Siblings().Where(path =>
+    /// <summary>The runs that experiments beside this one have trained to the end, each with its model, which lives until the next one is asked for.</summary>
+    public IEnumerable<(string Run, TrainedModel Trained)> TrainedSiblings()
     {
-        try
+        foreach (string path in Siblings())
         {
-            using TrainedModel found = TrainedModel.Load(path, CheckpointChoice.Last);
-            return found.Recipe.Model == model && found.Recipe.Layers == layers && found.Metrics.Epoch >= found.Recipe.Epochs;
+            TrainedModel found;
+            try
+            {
+                found = TrainedModel.Load(path, CheckpointChoice.Last);
+            }
+            catch (TrainingException)
+            {
+                continue;
+            }
+
+            using (found)
+            {
+                if (found.Metrics.Epoch >= found.Recipe.Epochs)
+                {
+                    yield return (path, found);
+                }
+            }
         }
-        catch (TrainingException)
-        {
-            return false;
-        }
-    });
+    }
 
     private IEnumerable<string> Siblings()
     {

@@ -1,3 +1,6 @@
+using AdderNet.Data;
+using AdderNet.Training.Detection;
+
 namespace AdderNet.Training;
 
 /// <summary>Which end of a scale is the good one.</summary>
@@ -26,6 +29,14 @@ public sealed record Metric(string Name, string Title)
 
     /// <summary>The end of its scale that makes an epoch the best one; null for metrics that don't decide.</summary>
     public Optimum? Best { get; init; }
+
+    /// <summary>What is measured on the images of a data set: the task follows from them.</summary>
+    /// <param name="data">The data set.</param>
+    public static IReadOnlyList<Metric> AllOf(DatasetInfo data)
+    {
+        ArgumentNullException.ThrowIfNull(data);
+        return data.HasBoxes ? DetectionMetrics.All : ClassificationMetrics.All;
+    }
 
     /// <summary>A value as people read it.</summary>
     public string Format(double value) => IsShare ? FormattableString.Invariant($"{100 * value:F2} %") : FormattableString.Invariant($"{value:F4}");

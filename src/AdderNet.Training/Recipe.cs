@@ -172,7 +172,7 @@ public sealed record Recipe : IJsonOnDeserialized
     /// <summary>What is measured in a training by this recipe: its task follows from its data set.</summary>
     /// <exception cref="DataException">There is no such data set.</exception>
     [JsonIgnore]
-    public IReadOnlyList<Metric> Metrics => Datasets.Find(Dataset).HasBoxes ? DetectionMetrics.All : ClassificationMetrics.All;
+    public IReadOnlyList<Metric> Metrics => Metric.AllOf(Datasets.Find(Dataset));
 
     /// <summary>The augmentations of a recipe that has them written out.</summary>
     internal static (Augmentation Train, Augmentation Test) WrittenAugmentations(Recipe recipe) =>

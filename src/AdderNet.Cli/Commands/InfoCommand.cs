@@ -39,7 +39,7 @@ internal static class InfoCommand
         command.SetAction(arguments =>
         {
             string named = arguments.GetValue(name)!;
-            bool trained = Path.Exists(named) && Names.Models.All(m => !string.Equals(m.Name, named, StringComparison.OrdinalIgnoreCase));
+            bool trained = Path.Exists(named) && Names.FindModel(named) is null;
             if (trained && (arguments.Has(layers) || arguments.Has(data)))
             {
                 throw CliException.Usage($"{named} has its layers and its data; leave out --layers and --data.");
@@ -54,8 +54,8 @@ internal static class InfoCommand
             OperationCounts? left = work?.Operations;
             IReadOnlyList<Layer> table = Layers(graph, work);
             Energy energy = new(
-                Microjoules(total, OperationEnergy.SinglePrecision), Microjoules(total, OperationEnergy.EightBitIntegers),
-                left is { } f ? Microjoules(f, OperationEnergy.SinglePrecision) : null, left is { } i ? Microjoules(i, OperationEnergy.EightBitIntegers) : null);
+                OperationEnergy.SinglePrecision.Microjoules(total), OperationEnergy.EightBitIntegers.Microjoules(total),
+                left is { } f ? OperationEnergy.SinglePrecision.Microjoules(f) : null, left is { } i ? OperationEnergy.EightBitIntegers.Microjoules(i) : null);
             IReadOnlyList<long> input = graph.Inputs[0].Shape.Sizes;
             if (arguments.GetValue(json))
             {
@@ -86,8 +86,6 @@ internal static class InfoCommand
         });
         return command;
     }
-
-    private static double Microjoules(OperationCounts counts, OperationEnergy energy) => energy.Of(counts) / 1e6;
 
     private static Subject Fresh(ModelInfo info, LayerKind kind, DatasetInfo? set)
     {

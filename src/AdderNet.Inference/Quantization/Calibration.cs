@@ -22,8 +22,8 @@ internal sealed class Calibration(
     /// <summary>Bits of codes that are added, pooled or multiplied, of a network's input at most, and of its scores.</summary>
     private const int OrdinaryBits = 8, InputBits = 12, SignedBits = 16, ScoreBits = 20;
 
-    /// <summary>Sums of whole numbers below this are exact in float32, whose kernels are the fast ones.</summary>
-    private const int ExactInFloat32 = 1 << 24;
+    /// <summary>Below this the engine takes the fast kernels.</summary>
+    private const int ExactInFloat32 = Steps.QuantizedConvolutionStep.ExactInFloat32;
 
     private readonly ValueReaders readers = new(fused, arranged);
     private readonly int count = images.Length / input.Shape.Count;

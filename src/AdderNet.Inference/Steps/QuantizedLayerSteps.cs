@@ -84,7 +84,8 @@ internal sealed class QuantizedAdderStep : Step
 /// </summary>
 internal sealed class QuantizedConvolutionStep : Step
 {
-    private const int ExactInFloat32 = 1 << 24;
+    /// <summary>Sums of whole numbers below this are exact in float32, whose kernels are the fast ones.</summary>
+    public const int ExactInFloat32 = 1 << 24;
 
     private readonly QuantizedConvolutionNode node;
     private readonly AdderShape one;

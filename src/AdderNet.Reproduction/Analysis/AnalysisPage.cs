@@ -40,15 +40,13 @@ internal static class AnalysisPage
             networks.Select(n => (object?[])
             [
                 n.Label, n.Operations.Parameters, n.Operations.Multiplications, n.Operations.Additions, n.Left.Additions,
-                Microjoules(n.Operations, OperationEnergy.SinglePrecision), Microjoules(n.Left, OperationEnergy.SinglePrecision),
-                Microjoules(n.Operations, OperationEnergy.EightBitIntegers), Microjoules(n.Left, OperationEnergy.EightBitIntegers),
+                OperationEnergy.SinglePrecision.Microjoules(n.Operations), OperationEnergy.SinglePrecision.Microjoules(n.Left),
+                OperationEnergy.EightBitIntegers.Microjoules(n.Operations), OperationEnergy.EightBitIntegers.Microjoules(n.Left),
             ]));
         report.Text(
             "For one picture, counted as in the paper's tables: an adder layer's tap is two additions. Without skipped taps, a compared tap is a minimum "
             + "and an addition, a plain one an addition, a skipped one nothing, and the sum of the inputs in each window is taken once for all filters. "
             + $"The energy is that of the arithmetic alone in a 45 nm chip ({OperationEnergy.Source}).");
-
-        static double Microjoules(OperationCounts counts, OperationEnergy energy) => energy.Of(counts) / 1e6;
     }
 
     private static void Taps(Report report, NetworkAnalysis network, bool several)
@@ -211,12 +209,9 @@ internal static class AnalysisPage
             Add(network, scales => scales.Max(), dashed: true);
         }
 
-        Charts.LogarithmicY(plot);
-        report.Figure(
-            "scales", "Scales of BatchNorm by layer.",
-            new Figure(
-                [plot], 1, 900, 420,
-                [.. networks.SelectMany(n => (Key[])[new($"{n.Label}, median", n.Color), new($"{n.Label}, least and largest", n.Color, KeyMark.Dashes)])]));
+        ByLayer(
+            report, "scales", "Scales of BatchNorm by layer.", plot,
+            networks.SelectMany(n => (Key[])[new($"{n.Label}, median", n.Color), new($"{n.Label}, least and largest", n.Color, KeyMark.Dashes)]));
 
         void Add(NetworkAnalysis network, Func<float[], float> of, bool dashed) =>
             Charts.LogarithmicLine(plot, network.Layers.Select(layer => layer.Scales is { } scales ? of(scales) : double.NaN), network.Color, dashed);
@@ -241,14 +236,18 @@ internal static class AnalysisPage
             Charts.LogarithmicLine(plot, network.Gradients.Select(g => g.IsAdder ? g.Scaled : double.NaN), network.Color, dashed: true);
         }
 
+        ByLayer(
+            report, "gradients", "Norms of the gradients of one step by layer.", plot,
+            [
+                .. trainable.Select(n => new Key(n.Label, n.Color)),
+                .. trainable.Where(n => n.Gradients.Any(g => g.IsAdder)).Select(n => new Key($"{n.Label}, scaled", n.Color, KeyMark.Dashes)),
+            ]);
+    }
+
+    /// <summary>A figure of one panel with logarithmic lines over all layers.</summary>
+    private static void ByLayer(Report report, string name, string caption, Plot plot, IEnumerable<Key> keys)
+    {
         Charts.LogarithmicY(plot);
-        report.Figure(
-            "gradients", "Norms of the gradients of one step by layer.",
-            new Figure(
-                [plot], 1, 900, 420,
-                [
-                    .. trainable.Select(n => new Key(n.Label, n.Color)),
-                    .. trainable.Where(n => n.Gradients.Any(g => g.IsAdder)).Select(n => new Key($"{n.Label}, scaled", n.Color, KeyMark.Dashes)),
-                ]));
+        report.Figure(name, caption, new Figure([plot], 1, 900, 420, [.. keys]));
     }
 }

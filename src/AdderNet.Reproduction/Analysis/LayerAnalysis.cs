@@ -9,13 +9,13 @@ namespace AdderNet.Reproduction;
 internal sealed record ValueSample(double Smallest, double Largest, float[] Sample)
 {
     /// <summary>Standard deviation of the sample.</summary>
-    public double Deviation
+    public double Deviation => DeviationOf(Sample);
+
+    /// <summary>Standard deviation of some values.</summary>
+    public static double DeviationOf(float[] values)
     {
-        get
-        {
-            double mean = Sample.Average(v => (double)v);
-            return Math.Sqrt(Sample.Average(v => (v - mean) * (v - mean)));
-        }
+        double mean = values.Average(v => (double)v);
+        return Math.Sqrt(values.Average(v => (v - mean) * (v - mean)));
     }
 }
 
@@ -30,6 +30,6 @@ internal sealed record ValueSample(double Smallest, double Largest, float[] Samp
 internal sealed record LayerAnalysis(
     string Name, bool IsAdder, float[] Filters, ValueSample Inputs, TapStatistics? Taps, float[]? Scales, int? Dead)
 {
-    /// <summary>Root of the mean square of the filters.</summary>
-    public double Deviation { get; } = new ValueSample(0, 0, Filters).Deviation;
+    /// <summary>Standard deviation of the filters.</summary>
+    public double Deviation { get; } = ValueSample.DeviationOf(Filters);
 }
