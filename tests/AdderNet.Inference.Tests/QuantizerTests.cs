@@ -132,6 +132,102 @@ public class QuantizerTests
     }
 
     [Fact]
+    public void Convolutions_of_many_taps_keep_their_weights_where_they_read_what_may_be_negative()
+    {
+        Random random = new(6);
+        NetworkGraph graph = new(
+            [
+                InputNode.Of("image", new FeatureShape(3, 6, 6)),
+                Graphs.Convolution(random, "narrow", "image", 3, 4, kernel: 3, padding: 1),
+                new ReluNode { Name = "relu1", Inputs = ["narrow"] },
+                Graphs.Adder(random, "adder", "relu1", 4, 256),
+                Graphs.Norm(random, "bn", "adder", 256) with { RunningMean = Constant(-8, 256), RunningVariance = Constant(4, 256) },
+                Graphs.Convolution(random, "wide", "bn", 256, 6, kernel: 3, padding: 1),
+                Graphs.Convolution(random, "last", "wide", 6, 4, kernel: 3, padding: 1),
+            ],
+            [new GraphOutput("maps", "last")]);
+        float[] images = Graphs.Values(random, 8 * 108);
+
+        QuantizedNetwork quantized = Quantizer.Quantize(graph, images);
+
+        Assert.InRange(quantized.Layers.Single(layer => layer.Name == "wide").Error, 0, 0.03);
+        Assert.InRange(((QuantizedConvolutionNode)quantized.Graph["wide"]).Filters.ToInt32s().Max(Math.Abs), 100, 127);
+        using Engine exact = new(graph), engine = new(quantized.Graph);
+        Assert.Equal(Networks.Reference(quantized.Graph, images[..216]), engine.Run(images[..216]));
+        Assert.InRange(Correlation(exact.Run(images), engine.Run(images)), 0.998, 1);
+    }
+
+    [Theory]
+    [InlineData(true)]
+    [InlineData(false)]
+    public void The_mean_of_a_large_map_keeps_the_weights_of_the_layer_behind_it(bool relu)
+    {
+        Random random = new(7);
+        NetworkGraph graph = new(
+            [
+                InputNode.Of("image", new FeatureShape(1, 32, 32)),
+                Graphs.Convolution(random, "narrow", "image", 1, 2),
+                new ReluNode { Name = "relu1", Inputs = ["narrow"] },
+                Graphs.Adder(random, "adder", "relu1", 2, 256),
+                Graphs.Norm(random, "adder.bn", "adder", 256) with { RunningMean = Constant(-3, 256), RunningVariance = Constant(2, 256) },
+                .. relu ? [new ReluNode { Name = "relu2", Inputs = ["adder.bn"] }] : Array.Empty<GraphNode>(),
+                new GlobalAveragePoolNode { Name = "mean", Inputs = [relu ? "relu2" : "adder.bn"] },
+                new FlattenNode { Name = "flatten", Inputs = ["mean"] },
+                new LinearNode { Name = "fc", Inputs = ["flatten"], Weight = Graphs.Tensor(random, 5, 256) },
+            ],
+            [new GraphOutput("scores", "fc")]);
+        float[] images = Graphs.Values(random, 12 * 1024);
+        for (int i = 0; i < images.Length; i++)
+        {
+            // Images that differ in their means.
+            images[i] *= (i / 1024 + 1) / 12f;
+        }
+
+        NetworkGraph quantized = Quantizer.Quantize(graph, images).Graph;
+
+        Assert.Equal(127, ((QuantizedConvolutionNode)quantized["fc"]).Filters.ToInt32s().Max(Math.Abs));
+        using Engine exact = new(graph), engine = new(quantized);
+        Assert.Equal(Networks.Reference(quantized, images[..2048]), engine.Run(images[..2048]));
+        Assert.InRange(Correlation(exact.Run(images), engine.Run(images)), 0.99, 1);
+    }
+
+    [Fact]
+    public void A_network_may_give_what_its_layers_read_whatever_the_names_are()
+    {
+        Random random = new(8);
+        NetworkGraph graph = new(
+            [
+                InputNode.Of("image", new FeatureShape(1, 6, 6)),
+                Graphs.Convolution(random, "image.codes", "image", 1, 4, kernel: 3, padding: 1),
+                new ReluNode { Name = "a", Inputs = ["image.codes"] },
+                Graphs.Adder(random, "a.compared", "a", 4, 4, kernel: 3, padding: 1),
+                Graphs.Norm(random, "b", "a.compared", 4) with { RunningMean = Constant(-30, 4), RunningVariance = Constant(40, 4) },
+                new ReluNode { Name = "a.values", Inputs = ["b"] },
+                Graphs.Convolution(random, "c", "a.values", 4, 2),
+                new ConcatenateNode { Name = "all", Inputs = ["a", "c", "a"] },
+            ],
+            [new GraphOutput("a", "a"), new GraphOutput("maps", "c"), new GraphOutput("everything", "all")]);
+        float[] images = Graphs.Values(random, 16 * 36);
+
+        NetworkGraph quantized = Quantizer.Quantize(graph, images, 6).Graph;
+
+        using Engine exact = new(graph), engine = new(quantized);
+        float[] wanted = exact.Run(images), found = engine.Run(images);
+        Assert.Equal(Networks.Reference(quantized, images), found);
+        Assert.Equal(["a", "maps", "everything"], quantized.Outputs.Select(output => output.Name));
+        int length = exact.OutputLength;
+        foreach (Range part in (Range[])[0..(4 * 36), (4 * 36)..(6 * 36)])
+        {
+            Assert.InRange(Correlation(Part(wanted, part), Part(found, part)), 0.98, 1);
+        }
+
+        // What a ReLU gives is never negative, given or read.
+        Assert.InRange(Part(found, 0..(4 * 36)).Min(), 0, 0);
+
+        float[] Part(float[] rows, Range range) => [.. rows.Chunk(length).SelectMany(row => row[range])];
+    }
+
+    [Fact]
     public void What_cannot_be_quantized_is_told_in_a_sentence()
     {
         float[] image = new float[192];
@@ -141,6 +237,9 @@ public class QuantizerTests
         Assert.Contains("4 to 8 bits, not 3", Refused(ResNet, image, 3));
         Assert.Contains("no calibration images", Refused(ResNet, []));
         Assert.Contains("193 values", Refused(ResNet, new float[193]));
+        Assert.Contains("reads a vector", Refused(new NetworkGraph(
+            [InputNode.Of("x", FeatureShape.Vector(192)), new LinearNode { Name = "y", Inputs = ["x"], Weight = Graphs.Tensor(random, 2, 192) }],
+            [new GraphOutput("y", "y")]), image));
         Assert.Contains("no adder layer", Refused(Networks.Of(input.Shape, Graphs.Convolution(random, "y", "x", 3, 2)), image));
         Assert.Contains("needs a ReLU before it", Refused(Networks.Of(input.Shape, Graphs.Adder(random, "y", "x", 3, 2)), image));
         Assert.Contains("cannot be quantized: a Sigmoid has no integer form", Refused(new NetworkGraph(

@@ -25,6 +25,9 @@ internal sealed class Calibration(
     /// <summary>Below this the engine takes the fast kernels.</summary>
     private const int ExactInFloat32 = Steps.QuantizedConvolutionStep.ExactInFloat32;
 
+    /// <summary>How many times larger a weight's step may become for the fast kernels.</summary>
+    private const double MostCoarser = 4;
+
     private readonly ValueReaders readers = new(fused, arranged);
     private readonly int count = images.Length / input.Shape.Count;
     private readonly Dictionary<string, Signal> signals = [];
@@ -80,26 +83,37 @@ internal sealed class Calibration(
     private GraphOutput Finish(GraphOutput output) =>
         arranged.Contains(output.Node) ? output : output with { Node = Values(output.Node, output.Name) };
 
-    private void Arrange(GraphNode node)
-    {
-        string[] inputs = [.. node.Inputs.Select(name => arranged.Contains(name) ? name
-            : valuesOf.TryGetValue(name, out string? known) ? known
-            : valuesOf[name] = Values(name, name))];
-        nodes.Add(node with { Inputs = inputs });
-    }
+    private void Arrange(GraphNode node) =>
+        nodes.Add(node with { Inputs = [.. node.Inputs.Select(name => arranged.Contains(name) ? name : Values(name, name))] });
 
-    /// <summary>Adds the node that makes values of a signal's codes, in the shape that they have in the float32 network.</summary>
+    /// <summary>The node that makes values of a signal's codes, in the shape that they have in the float32 network.</summary>
     private string Values(string name, string stem)
     {
+        if (valuesOf.TryGetValue(name, out string? known))
+        {
+            return known;
+        }
+
         Signal signal = signals[name];
         string codes = signal.Node;
         if (fused[name].Shape is { IsVector: true } && !signal.Shape.IsVector)
         {
-            nodes.Add(new FlattenNode { Name = codes = $"{stem}.codes", Inputs = [signal.Node] });
+            nodes.Add(new FlattenNode { Name = codes = Unused($"{stem}.codes"), Inputs = [signal.Node] });
         }
 
-        nodes.Add(new DequantizeNode { Name = $"{stem}.values", Inputs = [codes], InputGrid = signal.Grid });
-        return nodes[^1].Name;
+        nodes.Add(new DequantizeNode { Name = Unused($"{stem}.values"), Inputs = [codes], InputGrid = signal.Grid });
+        return valuesOf[name] = nodes[^1].Name;
+    }
+
+    /// <summary>A name that no node has: not of the float32 network, nor of those that are made.</summary>
+    private string Unused(string name)
+    {
+        while (fused.Nodes.Concat(nodes).Any(node => node.Name == name))
+        {
+            name += "'";
+        }
+
+        return name;
     }
 
     /// <summary>Frees what no node after this one reads.</summary>
@@ -123,14 +137,8 @@ internal sealed class Calibration(
             high = Math.Max(high, preparation.Mean.Zip(preparation.Std, (mean, std) => (1 - mean) / std).Max());
         }
 
-        LayerNode[] reading = [.. readers.Of(input.Name).Select(reader => reader.Node).OfType<LayerNode>()];
-        Grid grid = Signed(low, high, InputBits);
-        while (grid.Bits > OrdinaryBits && reading.Any(reader => IntegerFilters.LargestSum(reader, grid) >= ExactInFloat32))
-        {
-            grid = Signed(low, high, grid.Bits - 1);
-        }
-
-        nodes.Add(new QuantizeNode { Name = $"{input.Name}.codes", Inputs = [input.Name], Grid = grid });
+        Grid grid = Readable(input.Name, low, high, InputBits);
+        nodes.Add(new QuantizeNode { Name = Unused($"{input.Name}.codes"), Inputs = [input.Name], Grid = grid });
         return new Signal(nodes[^1].Name, input.Shape, grid, images, Array.ConvertAll(images, v => grid.Code(v)), "range");
     }
 
@@ -199,8 +207,39 @@ internal sealed class Calibration(
         int pixels = x.Shape.Pixels;
         Grid grid = GlobalSumNode.Sums(x.Grid, pixels);
         nodes.Add(new GlobalSumNode { Name = node.Name, Inputs = [x.Node], InputGrid = x.Grid, Grid = grid });
-        return new Signal(
-            node.Name, node.Shape, grid, FloatLayers.Run(node, x.Shape, x.Exact), [.. x.Codes.Chunk(pixels).Select(plane => plane.Sum())], x.Rule);
+        int[] sums = [.. x.Codes.Chunk(pixels).Select(plane => plane.Sum())];
+        Signal exact = new(node.Name, node.Shape, grid, FloatLayers.Run(node, x.Shape, x.Exact), sums, x.Rule);
+
+        // Sums of so many pixels that a layer's sums of them would leave 32 bits lose their last bits.
+        ValueReader[] reading = [.. readers.Of(node.Name)];
+        int shift = 0;
+        while (grid.Bits > OrdinaryBits && !reading.All(reader => Fits(reader, grid)))
+        {
+            (grid, shift) = (new Grid(2 * grid.Step, grid.Bits - 1, grid.Zero / 2), shift + 1);
+        }
+
+        if (shift == 0)
+        {
+            return exact;
+        }
+
+        RequantizeNode rounded = new()
+        {
+            Name = Unused($"{node.Name}.rounded"),
+            Inputs = [node.Name],
+            InputGrid = exact.Grid,
+            Grid = grid,
+            Multiplier = 1,
+            Offset = ((long)grid.Zero << shift) - exact.Grid.Zero,
+            Shift = shift,
+        };
+        nodes.Add(rounded);
+        return exact with
+        {
+            Node = rounded.Name,
+            Grid = grid,
+            Codes = Array.ConvertAll(sums, sum => IntegerEpilogue.Code(sum, 1, rounded.Offset, shift, grid.Top)),
+        };
     }
 
     private Signal Layer(LayerNode layer)
@@ -314,7 +353,12 @@ internal sealed class Calibration(
         (sbyte[] weights, double[] scales) = IntegerFilters.Weights(filters, x.Grid, int.MaxValue);
         if (filters.Shape.Pixels > 1 && IntegerFilters.LargestSum(filters, x.Grid, weights) >= ExactInFloat32)
         {
-            (weights, scales) = IntegerFilters.Weights(filters, x.Grid, ExactInFloat32 - 1);
+            // For the fast kernels weights may lose a bit or two; where that is not enough, sums are taken in integers.
+            (sbyte[] Weights, double[] Scales) fewer = IntegerFilters.Weights(filters, x.Grid, ExactInFloat32 - 1);
+            if (fewer.Scales.Zip(scales).All(scale => scale.First <= MostCoarser * scale.Second))
+            {
+                (weights, scales) = fewer;
+            }
         }
 
         TensorData integers = Shared(layer, IntegerTensors.Of(weights, filters.Filters.Shape));
@@ -349,13 +393,13 @@ internal sealed class Calibration(
         {
             // Scores: twice what was met on either side.
             double most = 2 * Math.Max(Math.Max(-low, high), 1e-6);
-            return (Signed(-most, most, ScoreBits), "range");
+            return (Readable(name, neverNegative ? 0 : -most, most, ScoreBits), "range");
         }
 
         if (!neverNegative)
         {
             bool added = reading.Any(reader => reader.IsResidual);
-            return (Signed(Math.Min(low, 0), Math.Max(high, 0), added ? OrdinaryBits : SignedBits), "range");
+            return (Readable(name, Math.Min(low, 0), Math.Max(high, 0), added ? OrdinaryBits : SignedBits), "range");
         }
 
         bool onlyCompared = reading.All(reader => reader is { Node: AdderNode, IsResidual: false });
@@ -375,13 +419,14 @@ internal sealed class Calibration(
 
         (Grid wanted, string rule) = Search(name, signal.Exact, values, signal.Shape);
 
-        // A factor of so many bits that 16-bit lanes hold the products, and the grid that is exactly this factor away.
+        // A factor of so many bits that 16-bit lanes hold the products of bytes, and the grid that is exactly this factor away.
         double ratio = signal.Grid.Step / wanted.Step;
-        int shift = Math.Clamp(7 - (int)Math.Floor(Math.Log2(ratio)), 1, 15), multiplier = Math.Max(1, (int)Math.Round(Math.ScaleB(ratio, shift)));
+        int most = signal.Grid.Bits <= OrdinaryBits ? 15 : 30, shift = Math.Clamp(7 - (int)Math.Floor(Math.Log2(ratio)), 1, most);
+        int multiplier = Math.Max(1, (int)Math.Round(Math.ScaleB(ratio, shift)));
         Grid grid = new(Math.ScaleB(signal.Grid.Step, shift) / multiplier, bits);
         RequantizeNode node = new()
         {
-            Name = $"{name}.compared",
+            Name = Unused($"{name}.compared"),
             Inputs = [signal.Node],
             InputGrid = signal.Grid,
             Grid = grid,
@@ -450,6 +495,31 @@ internal sealed class Calibration(
 
         return codes;
     }
+
+    /// <summary>
+    /// The grid of so many bits, or of so many fewer, 8 at least, that the ordinary layers that read the codes keep the 8 bits of their
+    /// weights: the more bits either has, the sooner their sums are too large.
+    /// </summary>
+    private Grid Readable(string name, double low, double high, int most)
+    {
+        ValueReader[] reading = [.. readers.Of(name)];
+        Grid grid = Signed(low, high, most);
+        while (grid.Bits > OrdinaryBits && !reading.All(reader => Fits(reader, grid)))
+        {
+            grid = Signed(low, high, grid.Bits - 1);
+        }
+
+        return grid;
+    }
+
+    /// <summary>Whether a reader's sums of codes are no larger than they may be.</summary>
+    private bool Fits(ValueReader reader, Grid grid) => reader switch
+    {
+        { Node: GlobalAveragePoolNode pool } => (long)grid.Top * fused[pool.Inputs[0]].Shape.Pixels < 1 << AdderNet.Graph.Grid.MostBits,
+        { IsResidual: false, Node: ConvolutionNode or LinearNode } =>
+            IntegerFilters.LargestSum((LayerNode)reader.Node, grid) < (reader.Node.Shape.Pixels > 1 ? ExactInFloat32 : int.MaxValue),
+        _ => true,
+    };
 
     private static Grid Signed(double low, double high, int bits)
     {

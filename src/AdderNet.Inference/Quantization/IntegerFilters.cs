@@ -46,8 +46,8 @@ internal static class IntegerFilters
         return sums;
     }
 
-    /// <summary>A convolution's weights in signed bytes, with a scale a filter, so small that sums stay within a bound.</summary>
-    public static (sbyte[] Weights, double[] Scales) Weights(FilterNode filters, Grid input, int most)
+    /// <summary>A convolution's weights in signed bytes, with a scale a filter, so small that sums stay within a bound if there is one.</summary>
+    public static (sbyte[] Weights, double[] Scales) Weights(FilterNode filters, Grid input, int? most)
     {
         float[] weights = filters.Filters.ToFloats();
         double reach = Math.Max(input.Zero, input.Top - input.Zero);
@@ -63,7 +63,7 @@ internal static class IntegerFilters
             }
 
             // Rounding adds a half to each weight at most.
-            double room = Math.Max(most / reach - 0.5 * filter.Length, 1);
+            double room = most is { } bound ? Math.Max(bound / reach - 0.5 * filter.Length, 1) : double.PositiveInfinity;
             scales[o] = largest == 0 ? 1 : Math.Max(largest / sbyte.MaxValue, sum / room);
             for (int i = 0; i < filter.Length; i++)
             {
@@ -77,9 +77,8 @@ internal static class IntegerFilters
     /// <summary>The largest sum that a layer can give, its input being on a grid.</summary>
     public static double LargestSum(LayerNode layer, Grid grid)
     {
-        FilterNode filters = layer as FilterNode
-            ?? throw new InferenceException($"The node '{layer.Name}' cannot be quantized: it reads the input as a vector.");
-        return LargestSum(filters, grid, Weights(filters, grid, int.MaxValue).Weights);
+        FilterNode filters = AsFilters(layer, new FeatureShape(layer.SumLength, 1, 1));
+        return LargestSum(filters, grid, Weights(filters, grid, null).Weights);
     }
 
     /// <summary>The largest sum of a convolution whose weights are these.</summary>

@@ -40,6 +40,11 @@ public static class Quantizer
             throw new InferenceException($"The network has {fused.Inputs.Count} inputs; only networks of one are quantized.");
         }
 
+        if (input.Shape.IsVector)
+        {
+            throw new InferenceException("The network reads a vector; only networks of images are quantized.");
+        }
+
         if (images.Length == 0 || images.Length % input.Shape.Count != 0)
         {
             throw new InferenceException(images.Length == 0
