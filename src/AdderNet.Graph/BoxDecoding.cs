@@ -49,6 +49,11 @@ public sealed record BoxDecoding(int Height, int Width, IReadOnlyList<int> Strid
             throw new GraphException($"There are no boxes in images of {Height}x{Width} on maps of strides {string.Join(", ", Strides)}.");
         }
 
+        if (classes < 1)
+        {
+            throw new GraphException("A detector names the classes that it finds, and this one names none.");
+        }
+
         if (outputs is not [FeatureShape row] || row.Count != Length(classes))
         {
             throw new GraphException(

@@ -90,6 +90,43 @@ public class OnnxImportTests
         Assert.Superset(new HashSet<string> { "conv1", "fc" }, graph.Nodes.Select(node => node.Name).ToHashSet());
     }
 
+    [Theory]
+    [InlineData(9, "Upsample", "scales")]
+    [InlineData(10, "Resize", "scales")]
+    [InlineData(11, "Resize", "empty", "empty", "sizes")]
+    [InlineData(17, "Resize", "", "scales")]
+    [InlineData(17, "Resize", "", "", "sizes")]
+    [InlineData(18, "Resize", "", "", "columns and rows")]
+    public void Maps_made_larger_are_read_in_the_way_of_each_version(int version, string operation, params string[] inputs)
+    {
+        (string, object)[] way = version < 11 ? [] : [("coordinate_transformation_mode", "asymmetric"), ("nearest_mode", "floor")];
+        (string, object)[] axes = version < 18 ? [] : [("axes", (long[])[-1, 2])];
+        NodeProto larger = Node(operation, ["input", .. inputs], "output", [("mode", "nearest"), .. way, .. axes]);
+        ModelProto model = Model(
+            [
+                Node("Shape", ["input"], "shape"), Node("Slice", ["shape", "zero", "two", "zero"], "images"),
+                Node("Concat", ["images", "rows"], "sizes", ("axis", 0)), larger,
+            ],
+            [
+                Tensor("scales", [1f, 1, 2, 2], 4), Tensor("empty", [], 0), Integers("zero", [1], 0), Integers("two", [1], 2),
+                Integers("rows", [2], 16, 16), Integers("columns and rows", [2], 16, 16),
+            ]);
+        if (version == 9)
+        {
+            // Slice took its bounds otherwise.
+            model.Graph.Node.RemoveAt(1);
+            model.Graph.Node.RemoveAt(1);
+        }
+
+        model.OpsetImport[0].Version = version;
+
+        NetworkGraph graph = OnnxFile.Load(new MemoryStream(model.ToByteArray()));
+
+        Assert.Equal(2, Assert.Single(graph.Nodes.OfType<UpsampleNode>()).Factor);
+        Dictionary<string, float[]> image = Graphs.Images(graph);
+        Assert.Equal(OnnxRuntime.Run(model.ToByteArray(), graph, image)["output"], ReferenceInterpreter.Run(graph, image)["output"]);
+    }
+
     [Fact]
     public void A_file_cut_anywhere_is_refused_in_a_sentence()
     {
@@ -110,6 +147,9 @@ public class OnnxImportTests
         Assert.Contains("wider on one side", Refused(Model(
             [Node("MaxPool", ["input"], "output", ("kernel_shape", (long[])[2, 2]), ("pads", (long[])[0, 0, 1, 1]))], [])));
         Assert.Contains("'nowhere'", Refused(Model([Node("Relu", ["nowhere"], "output")], [])));
+        Assert.Contains("by a whole number", Refused(Model(
+            [Node("Resize", ["input", "", "", "sizes"], "output", ("coordinate_transformation_mode", "asymmetric"), ("nearest_mode", "floor"))],
+            [Integers("sizes", [4], 1, 3, 16, 12)])));
         ModelProto later = Model([Node("Relu", ["input"], "output")], []);
         later.OpsetImport[0].Version = 99;
         Assert.Contains("version 99", Refused(later));

@@ -38,6 +38,17 @@ public class GraphTests
             new ConvolutionNode { Name = "c", Inputs = ["p"], Filters = Graphs.Tensor(random, 1, 2, 1, 1), Window = new(1, 1, PaddingH: 1 << 20, PaddingW: 1 << 20) }));
     }
 
+    [Theory]
+    [InlineData(null)]
+    [InlineData]
+    public void A_detector_names_its_classes(params string[]? names)
+    {
+        BoxDecoding boxes = new(8, 8, [8]);
+        GraphException refused = Assert.Throws<GraphException>(() => new NetworkGraph(
+            [InputNode.Of("x", FeatureShape.Vector((int)boxes.Length(0)))], [new GraphOutput("y", "x")], new NetworkMetadata(ClassNames: names, Boxes: boxes)));
+        Assert.Contains("names none", refused.Message, StringComparison.Ordinal);
+    }
+
     [Fact]
     public void Outputs_are_of_nodes_that_there_are()
     {

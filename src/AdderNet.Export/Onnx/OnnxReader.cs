@@ -203,7 +203,7 @@ internal sealed class OnnxReader
                 return Norm(call);
             case (_, "Relu"):
                 return Add(new ReluNode { Name = "", Inputs = x }, call);
-            case (_, "Resize"):
+            case (_, "Resize" or "Upsample"):
                 return Resized(call);
             case (_, "Sigmoid"):
                 return Add(new SigmoidNode { Name = "", Inputs = x }, call);
@@ -371,11 +371,26 @@ internal sealed class OnnxReader
     /// <summary>Each pixel as a square: a Resize by a whole number to the nearest pixel, in whichever of its ways comes to that.</summary>
     private OnnxValue Resized(OnnxNode call)
     {
-        string way = $"{call.Text("coordinate_transformation_mode", "half_pixel")}, {call.Text("nearest_mode", "round_prefer_floor")}";
+        // Before version 11 there is one way, and the factors are the second input.
+        bool old = opset < 11;
+        string way = old ? "asymmetric, floor"
+            : $"{call.Text("coordinate_transformation_mode", "half_pixel")}, {call.Text("nearest_mode", "round_prefer_floor")}";
         bool nearest = call.Text("mode", "nearest") == "nearest"
             && way is "asymmetric, floor" or "half_pixel, round_prefer_floor" or "half_pixel, round_prefer_ceil";
-        return nearest && call.OptionalTensor(2)?.ToFloats() is [1, 1, float rows, float columns] && rows == columns && rows is >= 1 and <= 64
-            && rows == MathF.Floor(rows)
+        long[] sizes = [1, .. ShapeOf(call.Activation(0)).Sizes], axes = [.. call.Integers("axes", [0, 1, 2, 3]).Select(axis => axis < 0 ? axis + sizes.Length : axis)];
+        double[] factors = call.OptionalTensor(old ? 1 : 2) is { Count: > 0 } scales
+            ? [.. scales.ToFloats().Select(factor => (double)factor)]
+            // To a size: how many times the map's own it is. The number of images stays what it is.
+            : [.. (call.Inputs.ElementAtOrDefault(3)?.Integers ?? []).Zip(axes, (size, axis) =>
+                size == OnnxValue.Batch ? 1 : axis >= 0 && axis < sizes.Length ? size / (double)sizes[axis] : 0)];
+        double[] all = [1, 1, 1, 1];
+        foreach ((long axis, double factor) in axes.Zip(factors).Where(pair => pair.First is >= 0 and < 4))
+        {
+            all[axis] = factor;
+        }
+
+        return nearest && sizes.Length == all.Length && factors.Length == axes.Length && all is [1, 1, double rows, double columns] && rows == columns
+            && rows is >= 1 and <= 64 && rows == Math.Floor(rows)
             ? Add(new UpsampleNode { Name = "", Inputs = [call.Activation(0)], Factor = (int)rows }, call)
             : throw call.Refused("makes a map larger in another way than by a whole number, each pixel a square");
     }

@@ -16,7 +16,7 @@ internal sealed class OnnxWriter
     public const string Ones = "ones.", Zeros = "zeros.";
 
     // What has come out by the names of graph nodes, and the names that are taken.
-    private readonly Dictionary<string, string> values = [];
+    private readonly Dictionary<string, string> values = [], outputNames = [];
     private readonly HashSet<string> taken;
     private readonly Dictionary<(TensorData Tensor, int Rank), string> tensors = [];
     private readonly SortedSet<string> functions = new(StringComparer.Ordinal);
@@ -33,6 +33,13 @@ internal sealed class OnnxWriter
         {
             values[node.Name] = outputs.Contains(node.Name) ? Free(node.Name) : node.Name;
         }
+
+        foreach (GraphOutput output in graph.Outputs)
+        {
+            // Of a detector the boxes have the first right to their names.
+            outputNames[output.Name] = !boxes.Contains(output.Name) ? output.Name
+                : output.Name == output.Node ? values[output.Node] : Free(output.Name);
+        }
     }
 
     /// <exception cref="GraphException">A node cannot be written.</exception>
@@ -46,8 +53,15 @@ internal sealed class OnnxWriter
                 + "of.");
         }
 
+        if (graph.Metadata.Boxes is not null
+            && graph.Nodes.FirstOrDefault(node => node.Name.StartsWith(OnnxBoxes.Prefix, StringComparison.Ordinal)) is { } like)
+        {
+            throw new GraphException(
+                $"The node '{like.Name}' is named like those that make boxes; give it a name that does not begin with {OnnxBoxes.Prefix}.");
+        }
+
         OnnxWriter writer = new(graph);
-        writer.body.Name = graph.Metadata.Model is { Length: > 0 } name ? name : "network";
+        writer.body.Name = graph.Metadata.Model is { Length: > 0 } model ? model : "network";
         foreach (GraphNode node in graph.Nodes)
         {
             writer.Add(node);
@@ -55,23 +69,24 @@ internal sealed class OnnxWriter
 
         foreach (GraphOutput output in graph.Outputs)
         {
+            string name = writer.outputNames[output.Name];
             if (output.Name != output.Node)
             {
-                NodeProto identity = Node("Identity", [writer.values[output.Node]], output.Name);
-                identity.Name = writer.Free($"{output.Name}/output");
+                NodeProto identity = Node("Identity", [writer.values[output.Node]], name);
+                identity.Name = writer.Free($"{name}/output");
                 writer.body.Node.Add(identity);
             }
 
-            writer.body.Output.Add(Value(output.Name, graph[output.Node].Shape));
+            writer.body.Output.Add(Value(name, graph[output.Node].Shape));
         }
 
         if (graph.Metadata.Boxes is { } boxes)
         {
             writer.body.Output.Clear();
-            OnnxBoxes.Add(writer.body, graph.Outputs[0].Name, boxes, graph.Metadata.ClassNames!.Count);
+            OnnxBoxes.Add(writer.body, writer.outputNames[graph.Outputs[0].Name], boxes, graph.Metadata.ClassNames!.Count);
         }
 
-        HashSet<string> known = [.. graph.Outputs.Select(output => output.Name)];
+        HashSet<string> known = [.. writer.outputNames.Values];
         writer.body.ValueInfo.AddRange(
             from node in graph.Nodes
             where node is not InputNode && !known.Contains(writer.values[node.Name])

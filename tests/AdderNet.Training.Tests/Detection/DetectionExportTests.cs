@@ -41,6 +41,25 @@ public class DetectionExportTests
         Assert.All(expected.Zip(found), pair => AssertAlike(pair.First, pair.Second));
     }
 
+    [Theory]
+    [InlineData("scores", "row")]
+    [InlineData("boxes", "boxes")]
+    [InlineData("labels", "scores")]
+    public void A_detectors_output_may_be_named_as_what_is_made_of_it(string output, string node)
+    {
+        FcosGrid grid = new([new(8, 0, double.PositiveInfinity)], 32, 32, Names.Length);
+        float[] row = Row(grid, 0.4, 1.5f);
+        NetworkGraph graph = new(
+            [InputNode.Of(node, FeatureShape.Vector(row.Length))], [new GraphOutput(output, node)],
+            new NetworkMetadata(ClassNames: Names, Boxes: new BoxDecoding(32, 32, [8])));
+
+        FoundBox[] found = Run(graph, row, [1, row.Length]);
+
+        List<FoundBox> expected = FcosDecoder.Decode(row, grid);
+        Assert.InRange(expected.Count, 2, 100);
+        Assert.Equal(expected.Select(box => box.Class), found.Select(box => box.Class));
+    }
+
     [Fact]
     public void A_detectors_ONNX_file_finds_in_an_image_what_the_detector_finds_and_comes_back_as_its_network()
     {
@@ -102,7 +121,7 @@ public class DetectionExportTests
         OnnxFile.Save(graph, file);
         using SessionOptions options = new() { LogSeverityLevel = OrtLoggingLevel.ORT_LOGGING_LEVEL_ERROR, IntraOpNumThreads = 1 };
         using InferenceSession session = new(file.ToArray(), options);
-        using var results = session.Run([NamedOnnxValue.CreateFromTensor(graph.Inputs[0].Name, new DenseTensor<float>(input, shape))]);
+        using var results = session.Run([NamedOnnxValue.CreateFromTensor(session.InputNames[0], new DenseTensor<float>(input, shape))]);
         float[] boxes = [.. results.Single(r => r.Name == "boxes").AsTensor<float>()], scores = [.. results.Single(r => r.Name == "scores").AsTensor<float>()];
         long[] labels = [.. results.Single(r => r.Name == "labels").AsTensor<long>()];
         return [.. scores.Select((score, i) => new FoundBox((int)labels[i], new(boxes[4 * i], boxes[4 * i + 1], boxes[4 * i + 2], boxes[4 * i + 3]), score))];
