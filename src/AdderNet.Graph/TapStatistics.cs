@@ -57,6 +57,6 @@ public readonly record struct TapStatistics(long Skipped, long Plain, long Compa
     public static TapStatistics Add(TapStatistics a, TapStatistics b) => new(a.Skipped + b.Skipped, a.Plain + b.Plain, a.Compared + b.Compared);
 
     /// <summary>The shares in words.</summary>
-    public override string ToString() => FormattableString.Invariant(
+    public override string ToString() => All == 0 ? "no taps" : FormattableString.Invariant(
         $"taps: {100.0 * Skipped / All:F1} % skipped, {100.0 * Plain / All:F1} % plain sums, {100.0 * Compared / All:F1} % compared");
 }

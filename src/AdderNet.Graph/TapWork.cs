@@ -41,7 +41,10 @@ public sealed class TapWork
     /// <summary>The taps of each adder layer, by name and in order.</summary>
     public IReadOnlyDictionary<string, TapStatistics> Layers { get; }
 
-    /// <summary>The taps of all adder layers.</summary>
+    /// <summary>
+    /// The taps of all adder layers. Filters that layers share count for each of them: what is left of a tap depends on the layer's inputs, and
+    /// its work is done in each.
+    /// </summary>
     public TapStatistics All => Layers.Values.Aggregate(new TapStatistics(), TapStatistics.Add);
 
     /// <summary>What one node of the network costs.</summary>
@@ -53,7 +56,7 @@ public sealed class TapWork
         return Layers.TryGetValue(node.Name, out TapStatistics taps) ? counts with { Additions = Additions(node, taps) } : counts;
     }
 
-    /// <summary>What the network costs; a tensor that nodes share is one.</summary>
+    /// <summary>What the network costs. Work is that of every node; of the parameters, a tensor that nodes share is one.</summary>
     public OperationCounts Operations
     {
         get

@@ -17,6 +17,13 @@ public class TapWorkTests
     }
 
     [Fact]
+    public void Taps_are_told_in_shares_and_none_without_numbers()
+    {
+        Assert.Equal("taps: 50.0 % skipped, 25.0 % plain sums, 25.0 % compared", $"{new TapStatistics(2, 1, 1)}");
+        Assert.Equal("no taps", $"{new TapStatistics()}");
+    }
+
+    [Fact]
     public void Taps_at_or_above_the_largest_input_that_was_met_are_plain() =>
         Assert.Equal(
             new TapStatistics(3, 2, 1),
