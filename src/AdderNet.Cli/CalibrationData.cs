@@ -12,13 +12,14 @@ namespace AdderNet.Cli;
 /// <param name="ClassNames">Names of the classes.</param>
 /// <param name="Height">Rows of a prepared image.</param>
 /// <param name="Width">Columns of a prepared image.</param>
-/// <param name="Take">So many training images, drawn once and for all, without random augmentation: [N, C, H, W]; of null, as many as is
-/// usual for their size.</param>
+/// <param name="Take">So many training images, drawn once and for all, without random augmentation; of null, as many as is usual for their
+/// size.</param>
 /// <param name="Train">The same as a data set of images with one class each; null for images with boxes.</param>
 /// <param name="OpenMeasured">Opens the images that are not learned from; what it gives measures a model on them.</param>
+/// <param name="For">The same images for another model.</param>
 internal sealed record CalibrationData(
-    DatasetInfo Info, IReadOnlyList<string> ClassNames, int Height, int Width, Func<int?, float[]> Take, Dataset? Train,
-    Func<Func<nn.Module<Tensor, Tensor>, EvaluationResult>> OpenMeasured)
+    DatasetInfo Info, IReadOnlyList<string> ClassNames, int Height, int Width, Func<int?, CalibrationImages> Take, Dataset? Train,
+    Func<Func<nn.Module<Tensor, Tensor>, EvaluationResult>> OpenMeasured, Func<LoadedModel, CalibrationData> For)
 {
     /// <summary>The data of a model, or other data.</summary>
     /// <param name="host">Where to show what is downloaded.</param>
@@ -46,11 +47,14 @@ internal sealed record CalibrationData(
 
     private static CalibrationData Of(LoadedModel model, Dataset train, Func<Dataset> test, int batchSize, CancellationToken cancel)
     {
+        model.RefuseOtherTask(train.Info);
         model.RefuseOtherChannels(train.Info);
         using DataLoader shape = new(train, model.Preparation, 1, shuffle: false, seed: 0, threads: 0);
-        return new CalibrationData(train.Info, train.ClassNames, shape.Height, shape.Width, Take, train, OpenMeasured);
+        return new CalibrationData(
+            train.Info, train.ClassNames, shape.Height, shape.Width, Take, train, OpenMeasured,
+            other => Of(other, train, test, batchSize, cancel));
 
-        float[] Take(int? count) => CalibrationImages.Take(train, model.Preparation, count).Values;
+        CalibrationImages Take(int? count) => CalibrationImages.Take(train, model.Preparation, count);
 
         Func<nn.Module<Tensor, Tensor>, EvaluationResult> OpenMeasured()
         {
@@ -65,17 +69,19 @@ internal sealed record CalibrationData(
 
     private static CalibrationData Of(LoadedModel model, DetectionSplits splits, int batchSize, CancellationToken cancel)
     {
+        model.RefuseOtherTask(splits.Train.Info);
         DetectionDataset train = splits.Train, test = (splits.Test ?? splits.Validation!).WithClasses(model.ClassNames);
         model.RefuseOtherChannels(train.Info);
         using DetectionLoader shape = new(train, model.Preparation, 1, shuffle: false, seed: 0, threads: 0);
-        return new CalibrationData(train.Info, train.ClassNames, shape.Height, shape.Width, Take, null, OpenMeasured);
+        return new CalibrationData(
+            train.Info, train.ClassNames, shape.Height, shape.Width, Take, null, OpenMeasured, other => Of(other, splits, batchSize, cancel));
 
-        float[] Take(int? count)
+        CalibrationImages Take(int? count)
         {
             const int together = 16;
             using DetectionLoader loader = new(train, model.Preparation, together, shuffle: true, seed: 1);
             return CalibrationImages.Take(
-                loader.Epoch(0, cancel).Select(batch => batch.Images), new(loader.Channels, loader.Height, loader.Width), train.Count, count).Values;
+                loader.Epoch(0, cancel).Select(batch => batch.Images), new(loader.Channels, loader.Height, loader.Width), train.Count, count);
         }
 
         Func<nn.Module<Tensor, Tensor>, EvaluationResult> OpenMeasured() => measured =>

@@ -6,12 +6,13 @@ internal static class OutputFile
     /// <summary>Refuses a file that exists, and one in a folder that does not.</summary>
     /// <param name="path">The file.</param>
     /// <param name="force">Whether it may be replaced.</param>
+    /// <param name="option">The option that names it.</param>
     /// <exception cref="CliException">It can't be written.</exception>
-    public static void Refuse(string path, bool force)
+    public static void Refuse(string path, bool force, string option = "--out")
     {
         if (Path.Exists(path) && !force)
         {
-            throw new CliException($"{path} exists; choose another name with --out, or replace it with --force.");
+            throw new CliException($"{path} exists; choose another name with {option}, or replace it with --force.");
         }
 
         if (Path.GetDirectoryName(Path.GetFullPath(path)) is { } place && !Directory.Exists(place))

@@ -68,6 +68,12 @@ public class PruneTests(TinyRun tiny) : IClassFixture<TinyRun>
     public void What_makes_no_sense_is_refused(string option, string value) =>
         Assert.Contains(option, Addernet.Run("prune", tiny.Run, option, value, "--data-dir", tiny.Data, "--out", tiny["none"]).FailsWith(ExitCode.Usage));
 
+    [Theory]
+    [InlineData("--force")]
+    [InlineData("--batch-size", "8")]
+    public void What_changes_nothing_is_told(params string[] options) =>
+        Assert.Contains($"{options[0]} needs something to prune", Addernet.Run(["prune", tiny.Run, .. options]).FailsWith(ExitCode.Usage));
+
     [Fact]
     public void Info_of_a_run_counts_what_is_left_without_skipped_taps()
     {
@@ -88,6 +94,8 @@ public class PruneTests(TinyRun tiny) : IClassFixture<TinyRun>
         Addernet.Run("prune", tiny.Run, "--taps", "0.7", "--data-dir", tiny.Data, "--out", pruned, "--threads", "1", "--batch-size", "40").Succeeds();
 
         Assert.Contains(page, Addernet.Run("analyze", tiny.Run, "--with", pruned, "--data-dir", tiny.Data, "--out", page, "--threads", "1").Succeeds());
+        Assert.Contains("exists", Addernet.Run("analyze", tiny.Run, "--data-dir", tiny.Data, "--out", page).FailsWith(ExitCode.Failure));
+        Assert.Contains("make it first", Addernet.Run("analyze", tiny.Run, "--data-dir", tiny.Data, "--out", Path.Combine(tiny["no"], "page.html")).FailsWith(ExitCode.Failure));
 
         string html = File.ReadAllText(page);
         Assert.Contains("data:image/svg+xml;base64,", html);

@@ -1,4 +1,7 @@
+using AdderNet.Checkpoints;
+using AdderNet.Graph;
 using AdderNet.Models;
+using AdderNet.Training;
 using CsCheck;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -16,6 +19,20 @@ public class WeightTests
         Assert.Equal(Math.Sqrt(3.5), fit.Scale, 1e-12);
         Assert.Equal(1 / Math.Sqrt(7 * Math.PI), fit.Density(3), 1e-12);
         Assert.Equal(-0.5 * Math.Log(7 * Math.PI) - 0.5, fit.LogLikelihood, 1e-12);
+    }
+
+    [Fact]
+    public void An_analysis_refuses_labels_of_more_classes_than_the_network_tells_apart()
+    {
+        NetworkGraph graph = new(
+            [
+                InputNode.Of("x", new FeatureShape(1, 1, 1)), new FlattenNode { Name = "flat", Inputs = ["x"] },
+                new LinearNode { Name = "fc", Inputs = ["flat"], Weight = TensorData.FromFloats([1, 2, 3], 3, 1) },
+            ],
+            [new GraphOutput("scores", "fc")]);
+        string refused = Assert.Throws<TrainingException>(() =>
+            NetworkAnalysis.Of("three", "three.pth", LayerKind.Conv, graph, [0, 0], [2, 3], Recipe.For("lenet5-bn", "mnist"), threads: 1)).Message;
+        Assert.Contains("a label 3, but three.pth tells only 3 classes apart", refused, StringComparison.Ordinal);
     }
 
     [Fact]

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using AdderNet.Data;
 using AdderNet.Graph;
 using AdderNet.Models;
 using AdderNet.Reproduction;
@@ -28,14 +27,16 @@ internal static class AnalyzeCommand
             "--calibration", "N", "Training images to look at the layers with; 256 by default, fewer of large ones", 1, 1 << 20);
         Option<string?> dataDir = CommonOptions.DataDir();
         Option<int?> threads = CommonOptions.Threads();
+        Option<bool> force = new("--force") { Description = "Replace the page where it exists" };
         CliCommand command = new(
             "analyze",
             "Write a page on what a network has learned: filters against inputs, taps that cost nothing, dead channels, BatchNorm's scales, gradients.",
             "analyze # the newest run",
+            "analyze runs/fcos-resnet20-voc --data-dir ~/voc # a detector",
             "analyze runs/resnet20-cifar10 --with runs/resnet20-cnn-cifar10 --out resnet20.html # AdderNet and CNN side by side",
             "analyze resnet20.pth --model resnet20 --data cifar10 --out resnet20.html # weights saved by the official code")
         {
-            run, with, output, calibration, dataDir, threads,
+            run, with, output, calibration, dataDir, threads, force,
         };
         models.AddTo(command);
         command.SetAction(arguments =>
@@ -44,30 +45,29 @@ internal static class AnalyzeCommand
             string? named = arguments.GetValue(run);
             using LoadedModel model = models.Load(host, arguments, named);
             string path = arguments.GetValue(output) ?? Path.Combine(Folder(named, model.Source), "analysis.html");
+            OutputFile.Refuse(path, arguments.GetValue(force));
             using LoadedModel? other = arguments.GetValue(with) is { } second ? LoadedModel.Of(second, model.Dataset) : null;
             (LoadedModel Model, string Named)[] all = [(model, named ?? Folder(null, model.Source)), .. other is null ? [] : ((LoadedModel, string)[])[(other, arguments.GetValue(with)!)]];
             using Interrupt interrupt = new(null);
-            string dataName = arguments.GetValue(models.Data) is { } otherData ? Datasets.Find(otherData).Name : model.Dataset;
-            Dataset train = DataSource.Open(host, dataName, train: true, arguments.GetValue(dataDir), interrupt.Token);
+            CalibrationData data = CalibrationData.Open(
+                host, model, arguments.GetValue(models.Data), arguments.GetValue(dataDir), null, interrupt.Token);
             List<NetworkAnalysis> networks = [];
             int images = 0;
             foreach ((LoadedModel one, string name) in all)
             {
-                one.RefuseDetector("analyzed");
-                one.RefuseOtherChannels(train.Info);
-                CalibrationImages seen = CalibrationImages.Take(train, one.Preparation, arguments.GetValue(calibration));
+                CalibrationImages seen = (one == model ? data : data.For(one)).Take(arguments.GetValue(calibration));
                 images = seen.Labels.Length;
-                NetworkGraph graph = one.ToGraph(seen.Height, seen.Width, train.ClassNames);
+                NetworkGraph graph = one.ToGraph(seen.Height, seen.Width, data.ClassNames);
                 string label = all.Count(o => o.Model.Title == one.Title) > 1 ? Path.GetFileName(Path.TrimEndingDirectorySeparator(name)) : one.Title;
                 networks.Add(NetworkAnalysis.Of(
                     label, one.Source, one.Layers, graph, seen.Values, seen.Labels,
-                    one.Recipe ?? Recipe.For(one.Name, dataName), arguments.GetValue(threads)));
+                    one.Recipe ?? Recipe.For(one.Name, data.Info.Name), arguments.GetValue(threads)));
                 interrupt.Token.ThrowIfCancellationRequested();
             }
 
             Report report = AnalysisPage.Of(
                 networks, $"What {string.Join(" and ", networks.Select(n => n.Label))} {(networks.Count > 1 ? "have" : "has")} learned",
-                FormattableString.Invariant($"{string.Join(" and ", all.Select(o => o.Model.Source))}, measured with {images:N0} training images of {train.Info.Title}."));
+                FormattableString.Invariant($"{string.Join(" and ", all.Select(o => o.Model.Source))}, measured with {images:N0} training images of {data.Info.Title}."));
             report.SavePage(path);
             host.Out.WriteLine($"Wrote {path}");
         });

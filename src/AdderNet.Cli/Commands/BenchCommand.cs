@@ -55,7 +55,7 @@ internal static class BenchCommand
             using Interrupt interrupt = new(null);
             CalibrationData data = CalibrationData.Open(
                 host, model, arguments.GetValue(models.Data), arguments.GetValue(dataDir), null, interrupt.Token);
-            float[] images = data.Take(CalibrationImageCount);
+            float[] images = data.Take(CalibrationImageCount).Values;
             NetworkGraph graph = model.ToGraph(data.Height, data.Width, data.ClassNames);
             int batch = arguments.GetValue(batchSize) ?? (model.FindsBoxes ? 16 : 256);
             List<Measurement> measurements;

@@ -26,6 +26,7 @@ internal static class EvalCommand
             Description = "Detection: where to write curves, confusion matrix and pictures; eval.html in a run's folder by default",
         };
         Option<bool> json = CommonOptions.Json(), skipDamaged = DataSource.SkipDamaged();
+        Option<bool> force = new("--force") { Description = "Detection: replace the file of --report where it exists; eval.html always is" };
         CliCommand command = new(
             "eval",
             "Measure a model on test images; of a data set without test images on its validation images.",
@@ -34,7 +35,7 @@ internal static class EvalCommand
             "eval runs/fcos-resnet20-voc --data-dir ~/voc # a detector: precision, recall and mAP of each class, and a report with pictures",
             "eval resnet20.pth --model resnet20 --data cifar10 # weights saved by the official code")
         {
-            run, dataDir, skipDamaged, batchSize, threads, report, json,
+            run, dataDir, skipDamaged, batchSize, threads, report, force, json,
         };
         models.AddTo(command);
         command.SetAction(arguments =>
@@ -49,6 +50,11 @@ internal static class EvalCommand
             {
                 string? folder = arguments.GetValue(run) is not { } named ? Path.GetDirectoryName(Path.GetDirectoryName(model.Source))
                     : Directory.Exists(named) ? named : null;
+                if (arguments.GetValue(report) is { } page)
+                {
+                    OutputFile.Refuse(page, arguments.GetValue(force), report.Name);
+                }
+
                 string? file = arguments.GetValue(report) ?? (folder is null ? null : Path.Combine(folder, "eval.html"));
                 DetectionEval.Run(
                     host, model, dataName, arguments.GetValue(dataDir), arguments.GetValue(skipDamaged), images, file, arguments.GetValue(json),
@@ -56,9 +62,9 @@ internal static class EvalCommand
                 return;
             }
 
-            if (arguments.Has(report))
+            if (((Option[])[report, force]).FirstOrDefault(arguments.Has) is { } useless)
             {
-                throw CliException.Usage("--report is for detectors; leave it out.");
+                throw CliException.Usage($"{useless.Name} is for detectors; leave it out.");
             }
 
             Dataset data = DataSource.Open(host, dataName, train: false, arguments.GetValue(dataDir), interrupt.Token, arguments.GetValue(skipDamaged));

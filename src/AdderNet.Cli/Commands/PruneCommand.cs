@@ -68,9 +68,9 @@ internal static class PruneCommand
                     $"--svd takes a rank, which is a whole number, or a share of the energy below 1, not {product}."));
             }
 
-            if (!changes && (rounds > 0 || arguments.Has(output)))
+            if (!changes && ((Option[])[epochs, output, batchSize, force]).FirstOrDefault(arguments.Has) is { } useless)
             {
-                throw CliException.Usage($"{(rounds > 0 ? "--epochs" : "--out")} needs something to prune; say what with --taps, --channels or --svd.");
+                throw CliException.Usage($"{useless.Name} needs something to prune; say what with --taps, --channels or --svd.");
             }
 
             using LoadedModel model = models.Load(host, arguments, arguments.GetValue(run));
@@ -121,9 +121,9 @@ internal static class PruneCommand
                 host, progress => PrunedTraining.Run(smaller, share, recipe, rounds, train, images, progress, interrupt.Token));
             pruned.Save(path);
             TapTable after = TapTable.Of(pruned, images, arguments.GetValue(threads));
-            using EngineModel kept = new(new Engine(pruned, arguments.GetValue(threads)));
-            EvaluationResult reached = Evaluation.Run(kept, measured, null, interrupt.Token);
             using Engine engineBefore = new(graph, arguments.GetValue(threads)), engineAfter = new(pruned, arguments.GetValue(threads));
+            using EngineModel kept = new(engineAfter);
+            EvaluationResult reached = Evaluation.Run(kept, measured, null, interrupt.Token);
             double[] one = EngineTimes.Measure([engineBefore, engineAfter], images, 1, MeasuredTime, interrupt.Token);
             double[] many = EngineTimes.Measure([engineBefore, engineAfter], images, batch, MeasuredTime, interrupt.Token);
             State was = Of(graph, before, exact, 0), now = Of(pruned, after, reached, 1);

@@ -66,7 +66,7 @@ internal static class QuantizeCommand
                 host, model, arguments.GetValue(models.Data), arguments.GetValue(dataDir), arguments.GetValue(batchSize), interrupt.Token);
             var measure = data.OpenMeasured();
             NetworkGraph graph = model.ToGraph(data.Height, data.Width, data.ClassNames);
-            float[] images = data.Take(arguments.GetValue(calibration));
+            float[] images = data.Take(arguments.GetValue(calibration)).Values;
             QuantizedNetwork quantized = Quantizer.Quantize(graph, images, width);
             // Fine-tuning changes the model.
             EvaluationResult before = measure(model.Model);

@@ -95,11 +95,6 @@ internal static class DetectionReport
         }
 
         html.Append("</body></html>\n");
-        if (Path.GetDirectoryName(path) is { Length: > 0 } folder)
-        {
-            Directory.CreateDirectory(folder);
-        }
-
         AtomicFile.Write(path, stream => stream.Write(Encoding.UTF8.GetBytes(html.ToString())));
         return path;
     }

@@ -13,7 +13,8 @@ namespace AdderNet.Reproduction;
 /// <param name="Source">The file that it is from.</param>
 /// <param name="Kind">What its inner layers are.</param>
 /// <param name="Layers">Its layers of weights, in order.</param>
-/// <param name="Gradients">Norms of the gradients of one step, of convolutions and adder layers in order; empty where it cannot be trained on.</param>
+/// <param name="Gradients">Norms of the gradients of one step, of convolutions and adder layers in order; empty where it cannot be trained on, and of a
+/// detector.</param>
 /// <param name="Operations">What it costs, as the paper counts.</param>
 /// <param name="Left">The same with taps that need no work not counted.</param>
 internal sealed record NetworkAnalysis(
@@ -35,16 +36,25 @@ internal sealed record NetworkAnalysis(
     /// <param name="kind">What its inner layers are.</param>
     /// <param name="graph">A float32 network as it was trained.</param>
     /// <param name="images">Training images [N, C, H, W], prepared as the network takes them.</param>
-    /// <param name="labels">Their classes.</param>
+    /// <param name="labels">Their classes; a detector's images have none that count.</param>
     /// <param name="recipe">How it was trained, or would be.</param>
     /// <param name="threads">Threads to compute with; null for one a processor.</param>
     /// <exception cref="InferenceException">The network is quantized.</exception>
+    /// <exception cref="TrainingException">It tells fewer classes apart than there are.</exception>
     public static NetworkAnalysis Of(
         string label, string source, LayerKind kind, NetworkGraph graph, float[] images, long[] labels, Recipe recipe, int? threads)
     {
         if (graph.Nodes.Any(node => node.Grid is not null))
         {
             throw new InferenceException($"{source} is quantized; look at the network that it was made of.");
+        }
+
+        bool findsBoxes = graph.Metadata.Boxes is not null;
+        if (!findsBoxes && labels.Max() is var largest && graph[graph.Outputs[0].Node].Shape.Count is var classes && largest >= classes)
+        {
+            throw new TrainingException(
+                $"There is a label {largest}, but {source} tells only {classes} classes apart; use a network with as many outputs as the data has "
+                + "classes.");
         }
 
         LayerNode[] layers = [.. graph.Nodes.OfType<LayerNode>()];
@@ -61,7 +71,7 @@ internal sealed record NetworkAnalysis(
                     Behind<BatchNormNode>(graph, layer)?.Weight is { } gamma ? [.. gamma.ToFloats().Select(Math.Abs)] : null,
                     relus[layer.Name] is { } relu ? dead[relu] : null)),
             ],
-            GradientsOf(graph, images, labels, recipe), OperationCounts.Of(graph.Nodes), work.Operations);
+            findsBoxes ? [] : GradientsOf(graph, images, labels, recipe), OperationCounts.Of(graph.Nodes), work.Operations);
     }
 
     /// <summary>The first node of a kind that a layer's output reaches through BatchNorm and residual sums alone; null for none.</summary>
