@@ -44,8 +44,8 @@ internal static class DetectionPictures
             {
                 Placement placement = Placement.Identity.Scale(
                     (double)image.Width / data.Images[i].Width, (double)image.Height / data.Images[i].Height);
-                byte[] png = BoxPicture.Png(image, boxes.Select(b => new DrawnBox(placement.Apply(b.Box), b.Label, Colour(b.Class))));
-                using SKBitmap drawn = SKBitmap.Decode(png);
+                using SKBitmap drawn =
+                    BoxPicture.Draw(image, boxes.Select(b => new DrawnBox(placement.Apply(b.Box), b.Label, Colour(b.Class))));
                 canvas.DrawBitmap(drawn, column * (Side + Gap), tops[i]);
             }
         }

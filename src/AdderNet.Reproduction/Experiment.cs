@@ -51,6 +51,9 @@ internal sealed record Experiment(
     /// <summary>The paper that it is of.</summary>
     public string Paper { get; init; } = "“AdderNet: Do We Really Need Multiplications in Deep Learning?” (Chen et al., CVPR 2020)";
 
+    /// <summary>Where it stands, and in which paper.</summary>
+    public string Place => $"{char.ToUpperInvariant(PaperSource[0])}{PaperSource[1..]} of {Paper}";
+
     /// <summary>What to say of the time it takes before it starts, where there is more to say than that.</summary>
     public Func<TimeEstimate, IReadOnlyList<PlannedRun>, IEnumerable<string>>? Preface { get; init; }
 }

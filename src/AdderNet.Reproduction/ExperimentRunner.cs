@@ -33,7 +33,8 @@ internal sealed class ExperimentRunner(IExperimentDisplay display, Experiment ex
             estimate.Count(name, train, test);
         }
 
-        display.WriteLine($"{experiment.Title} ({experiment.PaperSource} of the paper)");
+        display.WriteLine(experiment.Title);
+        display.WriteLine(experiment.Place);
         try
         {
             Announce(runs, open);
@@ -138,8 +139,7 @@ internal sealed class ExperimentRunner(IExperimentDisplay display, Experiment ex
 
     private string WriteReport(List<RunFinding> runs)
     {
-        string source = char.ToUpperInvariant(experiment.PaperSource[0]) + experiment.PaperSource[1..];
-        Report report = new(experiment.Title, $"{source} of {experiment.Paper}");
+        Report report = new(experiment.Title, experiment.Place);
         // After Ctrl-C there is still this to do; another Ctrl-C ends the process.
         CancellationToken token = cancel.IsCancellationRequested ? CancellationToken.None : cancel;
         experiment.Write(new Findings(options, runs, data, token), report);

@@ -6,7 +6,8 @@ namespace AdderNet.Reproduction;
 
 /// <summary>How long runs take on this machine: measured shortly, and better known with every epoch.</summary>
 /// <param name="threads">Threads they compute with.</param>
-internal sealed class TimeEstimate(int threads)
+/// <param name="measure">What measures a run in place of training it shortly.</param>
+internal sealed class TimeEstimate(int threads, Func<PlannedRun, ImageCost>? measure = null)
 {
     /// <summary>ImageNet's images, which an image folder is taken for until it is opened.</summary>
     public const int ImageNetTrain = 1_281_167, ImageNetTest = 50_000;
@@ -29,7 +30,7 @@ internal sealed class TimeEstimate(int threads)
         {
             cancel.ThrowIfCancellationRequested();
             measuring(unknown[i], i + 1, unknown.Length);
-            costs.Add(CostKey(unknown[i]), ImageCost.Measure(unknown[i], threads, cancel));
+            costs.Add(CostKey(unknown[i]), measure?.Invoke(unknown[i]) ?? ImageCost.Measure(unknown[i], threads, cancel));
         }
     }
 
@@ -65,15 +66,15 @@ internal sealed class TimeEstimate(int threads)
             : (ImageNetTrain, ImageNetTest);
     }
 
-    // What decides the cost of an image: not the data set, whose number of classes hardly matters, but the size of its images. Of a
-    // detector's parts the head alone is large enough to matter, beside the backbone.
+    // What decides the cost of an image: not the data set, whose number of classes hardly matters, but the size of its images; and not
+    // what a detector's backbone starts from.
     private static object CostKey(PlannedRun run)
     {
         DatasetInfo info = Datasets.Find(run.Recipe.Dataset);
         Recipe recipe = run.Recipe;
         return (
-            recipe.Model, recipe.Layers, recipe.WeightGradient, info.Channels, info.Height, recipe.Detection?.HeadLayers,
-            run.Model is null ? "" : run.Label);
+            recipe.Model, recipe.Layers, recipe.WeightGradient, recipe.InputGradient, info.Channels, info.Height,
+            recipe.Detection is { } detection ? detection with { Backbone = null } : null, run.Model is null ? "" : run.Label);
     }
 
     private static object Key(PlannedRun run) => (CostKey(run), run.Recipe.Dataset);

@@ -16,8 +16,18 @@ internal static class BoxPicture
     /// <param name="boxes">The boxes; later ones lie above earlier ones.</param>
     public static byte[] Png(RawImage image, IEnumerable<DrawnBox> boxes)
     {
+        using SKBitmap bitmap = Draw(image, boxes);
+        using SKData data = bitmap.Encode(SKEncodedImageFormat.Png, 100);
+        return data.ToArray();
+    }
+
+    /// <summary>An image with boxes.</summary>
+    /// <param name="image">The image.</param>
+    /// <param name="boxes">The boxes; later ones lie above earlier ones.</param>
+    public static SKBitmap Draw(RawImage image, IEnumerable<DrawnBox> boxes)
+    {
         ArgumentNullException.ThrowIfNull(boxes);
-        using SKBitmap bitmap = ImageWriter.ToBitmap(image.WithChannels(3));
+        SKBitmap bitmap = ImageWriter.ToBitmap(image.WithChannels(3));
         using SKCanvas canvas = new(bitmap);
         float size = Math.Clamp(Math.Min(image.Width, image.Height) / 30f, 11, 40);
         using SKFont font = new(SKTypeface.Default, size);
@@ -34,7 +44,6 @@ internal static class BoxPicture
         }
 
         canvas.Flush();
-        using SKData data = bitmap.Encode(SKEncodedImageFormat.Png, 100);
-        return data.ToArray();
+        return bitmap;
     }
 }
