@@ -106,6 +106,9 @@ public sealed class DataLoader : IDisposable
     /// <summary>Images in an epoch.</summary>
     public int ItemCount { get; }
 
+    /// <summary>Whether other processes have a part of every batch.</summary>
+    internal bool IsShared => shard is { Count: > 1 };
+
     /// <summary>Rows of a prepared image.</summary>
     public int Height { get; }
 

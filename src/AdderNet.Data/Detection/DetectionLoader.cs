@@ -49,6 +49,9 @@ public sealed class DetectionLoader : IDisposable
     /// <summary>Channels of a prepared image.</summary>
     public int Channels => images.Channels;
 
+    /// <summary>Whether other processes have a part of every batch.</summary>
+    public bool IsShared => images.IsShared;
+
     /// <summary>The data set.</summary>
     public DetectionDataset Dataset => dataset;
 

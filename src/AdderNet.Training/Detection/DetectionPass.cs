@@ -18,7 +18,7 @@ internal sealed class DetectionPass : ITaskPass
     private readonly EngineModel? engine;
     private readonly Detector detector;
     private readonly Action<int, List<FoundBox>>? found;
-    private readonly List<Found> measuredBoxes = [];
+    private readonly List<Found>? measuredBoxes;
     private DetectionMeter meter;
     private readonly double[] losses = new double[3];
     private (double Map50, double Map)? measured;
@@ -40,6 +40,7 @@ internal sealed class DetectionPass : ITaskPass
         engine = useEngine && model is not EngineModel ? new EngineModel(model) : null;
         detector = new Detector(engine ?? model, levels, names.Count);
         meter = new DetectionMeter(names);
+        measuredBoxes = loader.IsShared ? [] : null;
     }
 
     public IEnumerable<ITaskBatch> Batches => loader.Epoch(epoch, cancel).Select(batch => new BoxedImages(this, batch));
@@ -83,7 +84,7 @@ internal sealed class DetectionPass : ITaskPass
         sums.AsSpan(0, losses.Length).CopyTo(losses);
         Count = (long)sums[^1];
         // Average precision ranks the detections of all images, so each process counts those of all, in the order of the data set.
-        Found[][] all = [.. ranks.Gather(MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(measuredBoxes)).ToArray())
+        Found[][] all = [.. ranks.Gather(MemoryMarshal.AsBytes(CollectionsMarshal.AsSpan(measuredBoxes ?? [])).ToArray())
             .Select(bytes => MemoryMarshal.Cast<byte, Found>(bytes).ToArray())];
         if (all.Any(f => f.Length > 0))
         {
@@ -130,8 +131,8 @@ internal sealed class DetectionPass : ITaskPass
             {
                 int index = batch.Images.Indices[i];
                 pass.meter.Add(images[index].Objects, found);
-                pass.measuredBoxes.Add(new Found(index, -1, default, 0));
-                pass.measuredBoxes.AddRange(found.Select(f => new Found(index, f.Class, f.Box, f.Score)));
+                pass.measuredBoxes?.Add(new Found(index, -1, default, 0));
+                pass.measuredBoxes?.AddRange(found.Select(f => new Found(index, f.Class, f.Box, f.Score)));
                 pass.found?.Invoke(index, found);
             }
 
