@@ -55,7 +55,7 @@ internal sealed record TapTable(IReadOnlyList<TapTable.Row> Layers, TapTable.Sum
     {
         if (Layers.Count == 0)
         {
-            writer.WriteLine("The network has no adder layer, whose taps could cost nothing; --channels and --svd make it smaller.");
+            writer.WriteLine("The network has no adder layer, whose taps could cost nothing; --channels, --svd and --frequencies make it smaller.");
             return;
         }
 

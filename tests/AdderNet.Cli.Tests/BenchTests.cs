@@ -28,7 +28,7 @@ public class BenchTests(TinyRun tiny) : IClassFixture<TinyRun>
         string six = tiny["six.safetensors"], cnn = Path.Combine(AppContext.BaseDirectory, "TestData", "pytorch_cnn.onnx");
         Addernet.Run("quantize", tiny.Run, "--bits", "6", "--calibration", "32", "--data-dir", tiny.Data, "--out", six, "--threads", "1").Succeeds();
 
-        Assert.Equal(["6 bits", "6 bits"], Widths(Bench(six)));
+        Assert.Equal(["6 bits", $"6 bits, {six}", "6 bits", $"6 bits, {six}"], Widths(Bench(six, "--with", six)));
         Outcome outcome = Bench(cnn, "--data", "mnist");
         Assert.Equal(["float32", "float32"], Widths(outcome));
         Assert.Contains("Float32 only", outcome.Error);

@@ -26,12 +26,12 @@ public class PruneTests(TinyRun tiny) : IClassFixture<TinyRun>
     }
 
     [Fact]
-    public void Free_taps_narrow_layers_and_products_are_trained_on_and_eval_quantize_and_prune_take_the_file()
+    public void Free_taps_narrow_layers_products_and_few_frequencies_are_trained_on_and_eval_quantize_and_prune_take_the_file()
     {
         string file = tiny["pruned.safetensors"];
 
         Outcome outcome = Addernet.Run(
-            "prune", tiny.Run, "--taps", "0.8", "--channels", "0.2", "--svd", "8", "--epochs", "2", "--data-dir", tiny.Data, "--out", file, "--threads", "1",
+            "prune", tiny.Run, "--taps", "0.8", "--channels", "0.2", "--svd", "8", "--frequencies", "3", "--epochs", "2", "--data-dir", tiny.Data, "--out", file, "--threads", "1",
             "--batch-size", "40", "--json");
 
         JsonElement told = JsonDocument.Parse(outcome.Succeeds()).RootElement;
@@ -41,6 +41,10 @@ public class PruneTests(TinyRun tiny) : IClassFixture<TinyRun>
         Assert.InRange(left, 0, 0.2);
         Assert.Equal(left, told.GetProperty("after").GetProperty("tapsLeft").GetDouble(), 1e-9);
         Assert.Equal("fc", told.GetProperty("svd")[0].GetProperty("layer").GetString());
+        JsonElement waves = told.GetProperty("frequencies")[0];
+        Assert.Equal(("conv1", 25, 3), (waves.GetProperty("layer").GetString(), waves.GetProperty("full").GetInt32(), waves.GetProperty("kept").GetArrayLength()));
+        Assert.InRange(waves.GetProperty("error").GetDouble(), 1e-6, 1);
+        Assert.True(told.GetProperty("after").GetProperty("multiplications").GetInt64() < told.GetProperty("before").GetProperty("multiplications").GetInt64());
         Assert.Contains(told.GetProperty("channels").EnumerateArray(), c => c.GetProperty("after").GetInt32() < c.GetProperty("before").GetInt32());
         Assert.True(told.GetProperty("after").GetProperty("weightBytes").GetInt64() < told.GetProperty("before").GetProperty("weightBytes").GetInt64());
         Assert.Equal(("lenet5-bn", "mnist"), (graph.Metadata.Model, graph.Metadata.Dataset));
@@ -64,6 +68,7 @@ public class PruneTests(TinyRun tiny) : IClassFixture<TinyRun>
     [InlineData("--taps", "1.5")]
     [InlineData("--channels", "-1")]
     [InlineData("--svd", "2.5")]
+    [InlineData("--frequencies", "2.5")]
     [InlineData("--epochs", "3")]
     public void What_makes_no_sense_is_refused(string option, string value) =>
         Assert.Contains(option, Addernet.Run("prune", tiny.Run, option, value, "--data-dir", tiny.Data, "--out", tiny["none"]).FailsWith(ExitCode.Usage));

@@ -34,6 +34,11 @@ internal static class BenchCommand
             Arity = ArgumentArity.ZeroOrOne,
         };
         ModelOptions models = new();
+        Option<string[]> with = new("--with")
+        {
+            HelpName = "RUN",
+            Description = "Another network for the same images, timed in turn with the first; can be given again",
+        };
         Option<int?> batchSize = CommonOptions.Number("--batch-size", "N", "Images at a time, beside one; 256 by default, 16 for a detector", 2, 1 << 16);
         Option<string?> dataDir = CommonOptions.DataDir();
         Option<int?> threads = CommonOptions.Threads();
@@ -44,9 +49,10 @@ internal static class BenchCommand
             "bench # the newest run",
             "bench runs/fcos-resnet20-digits # a detector: the network, without what makes boxes of its output",
             "bench runs/resnet20-cifar10 --threads 1 --json # on one thread, for scripts",
+            "bench runs/resnet20-cifar10 --with runs/resnet20-cifar10/best-pruned.safetensors # what pruning brings, both in one process",
             "bench resnet20.pth --model resnet20 --data cifar10 # weights saved by the official code")
         {
-            run, dataDir, batchSize, threads, json,
+            run, with, dataDir, batchSize, threads, json,
         };
         models.AddTo(command);
         command.SetAction(arguments =>
@@ -63,6 +69,11 @@ internal static class BenchCommand
             try
             {
                 widths.AddRange(Widths(graph, images, arguments.GetValue(threads), host.Error));
+                foreach (string path in arguments.GetValue(with) ?? [])
+                {
+                    widths.AddRange(Others(model, graph, path, images, arguments.GetValue(threads), host.Error));
+                }
+
                 measurements = [.. ((int[])[1, batch]).SelectMany(count => Measure(widths, images, count, interrupt.Token))];
             }
             finally
@@ -87,6 +98,20 @@ internal static class BenchCommand
             Show(host.Tables, measurements);
         });
         return command;
+    }
+
+    private static IEnumerable<Width> Others(
+        LoadedModel first, NetworkGraph graph, string path, float[] images, int? threads, TextWriter notes)
+    {
+        using LoadedModel other = LoadedModel.Of(path, first.Dataset);
+        FeatureShape shape = graph.Inputs[0].Shape;
+        NetworkGraph network = other.ToGraph(shape.Height, shape.Width, []);
+        return network.Inputs[0].Shape == shape && Outputs(network) == Outputs(graph)
+            ? [.. Widths(network, images, threads, notes).Select(width => width with { Name = $"{width.Name}, {path}" })]
+            : throw new CliException(
+                $"{path} takes {network.Inputs[0].Shape} and gives {Outputs(network)} values, {first.Source} takes {shape} and gives {Outputs(graph)}; they can't be timed in turn.");
+
+        static int Outputs(NetworkGraph network) => network.Outputs.Sum(output => network[output.Node].Shape.Count);
     }
 
     private static IEnumerable<Width> Widths(NetworkGraph graph, float[] images, int? threads, TextWriter notes)

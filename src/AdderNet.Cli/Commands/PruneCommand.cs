@@ -31,6 +31,9 @@ internal static class PruneCommand
         Option<double?> svd = CommonOptions.Number(
             "--svd", "X", "Make two layers of each fully connected and ordinary 1x1 layer: of rank X, or below 1 of the rank that keeps this share of the energy",
             1e-6, 1e6);
+        Option<double?> frequencies = CommonOptions.Number(
+            "--frequencies", "X",
+            "Leave the filters of each ordinary convolution larger than 1x1 X frequencies, or below 1 as many as keep this share of the energy", 1e-6, 1e6);
         Option<int?> epochs = CommonOptions.Number("--epochs", "E", "Epochs to train on meanwhile; none by default", 1, 1_000_000);
         Option<int?> calibration = CommonOptions.Number(
             "--calibration", "N", "Training images that the layers' inputs are measured with; 256 by default, fewer of large ones", 1, 1 << 20);
@@ -51,16 +54,17 @@ internal static class PruneCommand
             "prune # the newest run: what costs nothing already, layer by layer; nothing is written",
             "prune runs/resnet20-cifar10 --taps 0.5 --epochs 2 # half of all taps free, and two epochs of training meanwhile",
             "prune runs/resnet20-cifar10 --channels 0.25 --epochs 2 # a quarter of the channels fewer",
-            "prune runs/vgg-small-cnn-cifar10 --svd 0.95 # two smaller layers for each fully connected and 1x1 layer")
+            "prune runs/vgg-small-cnn-cifar10 --svd 0.95 # two smaller layers for each fully connected and 1x1 layer",
+            "prune runs/resnet20-cnn-cifar10 --frequencies 5 --epochs 2 # five of nine frequencies in each 3x3 convolution")
         {
-            run, taps, channels, svd, epochs, calibration, output, dataDir, batchSize, threads, json, force,
+            run, taps, channels, svd, frequencies, epochs, calibration, output, dataDir, batchSize, threads, json, force,
         };
         models.AddTo(command);
         command.SetAction(arguments =>
         {
             TorchThreads.Use(arguments.GetValue(threads));
-            double? share = arguments.GetValue(taps), fewer = arguments.GetValue(channels), product = arguments.GetValue(svd);
-            bool changes = (share ?? fewer ?? product) is not null;
+            double? share = arguments.GetValue(taps), fewer = arguments.GetValue(channels), product = arguments.GetValue(svd), waves = arguments.GetValue(frequencies);
+            bool changes = (share ?? fewer ?? product ?? waves) is not null;
             int rounds = arguments.GetValue(epochs) ?? 0;
             if (product > 1 && product % 1 != 0)
             {
@@ -68,9 +72,15 @@ internal static class PruneCommand
                     $"--svd takes a rank, which is a whole number, or a share of the energy below 1, not {product}."));
             }
 
+            if (waves > 1 && waves % 1 != 0)
+            {
+                throw CliException.Usage(FormattableString.Invariant(
+                    $"--frequencies takes how many, which is a whole number, or a share of the energy below 1, not {waves}."));
+            }
+
             if (!changes && ((Option[])[epochs, output, batchSize, force]).FirstOrDefault(arguments.Has) is { } useless)
             {
-                throw CliException.Usage($"{useless.Name} needs something to prune; say what with --taps, --channels or --svd.");
+                throw CliException.Usage($"{useless.Name} needs something to prune; say what with --taps, --channels, --svd or --frequencies.");
             }
 
             using LoadedModel model = models.Load(host, arguments, arguments.GetValue(run));
@@ -114,7 +124,12 @@ internal static class PruneCommand
             LowRankNetwork? products = product is not { } x ? null
                 : x < 1 ? LowRank.ToEnergy(graph, x) : LowRank.ToRank(graph, (int)x);
             PrunedChannels? narrow = fewer is { } part ? ChannelPruning.Run(products?.Graph ?? graph, part) : null;
-            NetworkGraph smaller = narrow?.Graph ?? products?.Graph ?? graph;
+            NetworkGraph whole = narrow?.Graph ?? products?.Graph ?? graph;
+            FrequencyNetwork? fewWaves = waves is not { } f ? null
+                : f < 1 ? FrequencyPruning.ToEnergy(whole, f) : FrequencyPruning.ToCount(whole, (int)f);
+            IReadOnlyDictionary<string, double> errors = fewWaves is null
+                ? new Dictionary<string, double>() : FrequencyErrors.Of(whole, fewWaves, images, arguments.GetValue(threads));
+            NetworkGraph smaller = fewWaves?.Graph ?? whole;
             Recipe recipe = ContinuedTraining.RecipeFor(
                 (model.Recipe ?? Recipe.For(model.Name, dataName)).WithDataset(dataName), Math.Max(rounds, 1));
             NetworkGraph pruned = FineTuningDisplay.Run(
@@ -138,6 +153,8 @@ internal static class PruneCommand
                     Epochs = rounds,
                     Svd = products?.Layers,
                     Channels = narrow?.Layers,
+                    Frequencies = fewWaves?.Layers.Select(
+                        layer => new { layer.Layer, layer.Full, layer.Kept, layer.Energy, Error = errors[layer.Layer], layer.Before, layer.After }),
                     after.Layers,
                     after.Total,
                     Before = was,
@@ -149,9 +166,20 @@ internal static class PruneCommand
             }
 
             Show(host.Out, products, narrow);
+            if (fewWaves is not null)
+            {
+                Show(host.Out, fewWaves, errors);
+            }
+
             if (after.Layers.Count > 0)
             {
                 after.Write(host.Out);
+            }
+
+            if (now.Multiplications != was.Multiplications)
+            {
+                host.Out.WriteLine(FormattableString.Invariant(
+                    $"Multiplications for a picture: {now.Multiplications:N0}, before {was.Multiplications:N0}."));
             }
 
             string trained = rounds == 0 ? "pruned" : $"pruned, after {rounds} epoch{(rounds == 1 ? "" : "s")} of training";
@@ -191,6 +219,27 @@ internal static class PruneCommand
         foreach (IGrouping<string, string> kept in narrow.Kept.GroupBy(k => k.Value, k => k.Key))
         {
             writer.WriteLine($"All channels stay in {string.Join(", ", kept)}: {kept.Key}.");
+        }
+    }
+
+    private static void Show(TextWriter writer, FrequencyNetwork frequencies, IReadOnlyDictionary<string, double> errors)
+    {
+        foreach (FrequencyLayer layer in frequencies.Layers)
+        {
+            writer.WriteLine(FormattableString.Invariant(
+                $"{layer.Layer}: {layer.Kept.Count} of {layer.Full} frequencies, {100 * layer.Energy:F1} % of the energy, error of its output {100 * errors[layer.Layer]:F2} %, {layer.After:N0} weights for {layer.Before:N0}"));
+        }
+
+        HashSet<string> waves = [.. frequencies.Layers.Select(layer => frequencies.Graph[layer.Layer].Inputs[0])];
+        string[] same = [.. frequencies.Graph.Nodes.Where(FrequencyPruning.HasFrequencies).Select(node => node.Name).Where(name => !waves.Contains(name))];
+        if (same.Length > 0)
+        {
+            writer.WriteLine($"No cheaper with so many frequencies, and left as {(same.Length == 1 ? "it is" : "they are")}: {string.Join(", ", same)}.");
+        }
+
+        if (frequencies.Graph.Nodes.Any(node => node is AdderNode))
+        {
+            writer.WriteLine("Adder layers stay as they are: an L1 distance is not kept by a transform of what it compares.");
         }
     }
 }
