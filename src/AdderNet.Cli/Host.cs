@@ -8,10 +8,16 @@ namespace AdderNet.Cli;
 /// <param name="Live">The terminal that a live display may redraw; null where lines must be plain.</param>
 internal sealed record Host(TextWriter Out, TextWriter Error, IAnsiConsole? Live)
 {
+    /// <summary>How long the speed of networks is measured at least, for each number of images.</summary>
+    public TimeSpan LeastTime { get; init; } = TimeSpan.FromSeconds(2);
+
     /// <summary>What users type to start this program; the wrapper in the repository's root says so.</summary>
     public static string CommandName => Environment.GetEnvironmentVariable("ADDERNET_COMMAND") is { Length: > 0 } name
-        ? name.Contains(' ', StringComparison.Ordinal) ? $"\"{name}\"" : name
+        ? Quoted(name)
         : "addernet";
+
+    /// <summary>A word as users type it.</summary>
+    public static string Quoted(string word) => word.Contains(' ', StringComparison.Ordinal) ? $"\"{word}\"" : word;
 
     /// <summary>The console of this process; live unless its output is redirected, or the terminal or the user (TERM=dumb, CI) says no.</summary>
     public static Host OfThisProcess()

@@ -30,8 +30,8 @@ public static class Inspection
             throw new ArgumentException($"There are {images.Length} values; images of {graph.Inputs[0].Shape} have {length} each.", nameof(images));
         }
 
-        using Engine engine = new(
-            new NetworkGraph(graph.Nodes, shown.Select(node => new GraphOutput(node.Name, node.Name)), graph.Metadata), threads);
+        // Without its metadata, which may tell what the outputs are.
+        using Engine engine = new(new NetworkGraph(graph.Nodes, shown.Select(node => new GraphOutput(node.Name, node.Name))), threads);
         int chunk = (int)Math.Clamp(Room / ((long)sizeof(float) * engine.OutputLength), 1, MostImages);
         float[] values = new float[Math.Min(chunk, images.Length / length) * engine.OutputLength];
         while (!images.IsEmpty)

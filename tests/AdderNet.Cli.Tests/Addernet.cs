@@ -33,7 +33,7 @@ internal static class Addernet
     public static Outcome Run(params string[] arguments)
     {
         StringWriter output = new(), error = new();
-        int exitCode = new CommandLine(new Host(output, error, null)).Run(arguments);
+        int exitCode = new CommandLine(new Host(output, error, null) { LeastTime = TimeSpan.Zero }).Run(arguments);
         return new Outcome(exitCode, output.ToString(), error.ToString());
     }
 

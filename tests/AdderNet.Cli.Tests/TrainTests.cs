@@ -14,7 +14,7 @@ public partial class TrainTests(TinyRun tiny) : IClassFixture<TinyRun>
         Assert.StartsWith("AdderNet LeNet-5-BN on MNIST: 160 training and 40 test images, 6 epochs", text);
         Assert.Equal(6, EpochRow().Count(text));
         Assert.Contains($"Saved in {tiny.Run}", text);
-        Assert.Contains($"{Host.CommandName} eval {tiny.Run}", text);
+        Assert.Contains($"{Host.CommandName} eval {tiny.Run} --data-dir {tiny.Data}", text);
         Assert.DoesNotContain('\u001b', text);
         Assert.True(Accuracy(text) > 60, text);
     }

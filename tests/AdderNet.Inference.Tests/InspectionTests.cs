@@ -22,6 +22,23 @@ public class InspectionTests
     }
 
     [Fact]
+    public void Nodes_of_a_detector_are_shown_too()
+    {
+        BoxDecoding boxes = new(2, 2, [1]);
+        NetworkGraph graph = new(
+            [
+                InputNode.Of("x", new FeatureShape(1, 2, 2)), Graphs.Convolution(new Random(3), "c", "x", 1, 6),
+                new FlattenNode { Name = "y", Inputs = ["c"] },
+            ],
+            [new GraphOutput("y", "y")], new NetworkMetadata(ClassNames: ["a"], Boxes: boxes));
+        List<int> shown = [];
+
+        Inspection.Look(graph, ["c", "x"], new float[4], (_, values) => shown.Add(values.Length), threads: 1);
+
+        Assert.Equal([24, 4], shown);
+    }
+
+    [Fact]
     public void The_largest_input_of_each_adder_layer_is_that_of_all_images()
     {
         Random random = new(2);

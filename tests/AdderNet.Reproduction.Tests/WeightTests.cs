@@ -36,6 +36,29 @@ public class WeightTests
     }
 
     [Fact]
+    public void A_detector_is_analyzed_without_the_gradients_of_a_classification()
+    {
+        float[] ones = [1, 1, 1, 1, 1, 1];
+        NetworkGraph graph = new(
+            [
+                InputNode.Of("x", new FeatureShape(1, 1, 2)), new ReluNode { Name = "relu", Inputs = ["x"] },
+                new AdderNode
+                {
+                    Name = "head", Inputs = ["relu"], Filters = TensorData.FromFloats(ones, 6, 1, 1, 1), Window = new WindowGeometry(1, 1),
+                },
+                new FlattenNode { Name = "row", Inputs = ["head"] },
+            ],
+            [new GraphOutput("row", "row")], new NetworkMetadata(ClassNames: ["a"], Boxes: new BoxDecoding(1, 2, [1])));
+
+        NetworkAnalysis analysis = NetworkAnalysis.Of(
+            "one", "one.pth", LayerKind.Adder, graph, [0.5f, 2], [0], Recipe.For("fcos-resnet20", "digits"), threads: 1);
+
+        Assert.Empty(analysis.Gradients);
+        LayerAnalysis head = Assert.Single(analysis.Layers);
+        Assert.Equal((new TapStatistics(0, 0, 6), 2.0), (head.Taps, head.Inputs.Largest));
+    }
+
+    [Fact]
     public void The_Laplace_fit_has_the_samples_median_and_mean_distance_from_it()
     {
         DensityFit fit = DensityFit.Laplace([6, 1, 3, 2]);

@@ -12,8 +12,6 @@ internal static class BenchCommand
     // Enough for layers' ranges, which decide how many taps are skipped; accuracy is not asked for here.
     private const int CalibrationImageCount = 32;
 
-    private static readonly TimeSpan LeastTime = TimeSpan.FromSeconds(2);
-
     private sealed record Width(string Name, Engine Engine);
 
     /// <param name="Width">What the engine computes in.</param>
@@ -74,7 +72,7 @@ internal static class BenchCommand
                     widths.AddRange(Others(model, graph, path, images, arguments.GetValue(threads), host.Error));
                 }
 
-                measurements = [.. ((int[])[1, batch]).SelectMany(count => Measure(widths, images, count, interrupt.Token))];
+                measurements = [.. ((int[])[1, batch]).SelectMany(count => Measure(host, widths, images, count, interrupt.Token))];
             }
             finally
             {
@@ -140,8 +138,9 @@ internal static class BenchCommand
         }
     }
 
-    private static IEnumerable<Measurement> Measure(IReadOnlyList<Width> widths, float[] images, int count, CancellationToken cancel) =>
-        widths.Zip(EngineTimes.Measure([.. widths.Select(width => width.Engine)], images, count, LeastTime, cancel), (width, median) =>
+    private static IEnumerable<Measurement> Measure(
+        Host host, IReadOnlyList<Width> widths, float[] images, int count, CancellationToken cancel) =>
+        widths.Zip(EngineTimes.Measure([.. widths.Select(width => width.Engine)], images, count, host.LeastTime, cancel), (width, median) =>
         {
             EngineMemory memory = width.Engine.Memory;
             return new Measurement(width.Name, count, median, 1000 * count / median, memory.Weights, memory.Activations, memory.Peak);

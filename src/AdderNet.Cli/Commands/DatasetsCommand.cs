@@ -79,6 +79,6 @@ internal static class DatasetsCommand
 
         host.Out.WriteLine(FormattableString.Invariant($"Wrote {images + 2 * few:N0} images with their boxes. What to type next:"));
         host.Out.WriteLine();
-        host.Out.WriteLine($"  {Host.CommandName} train --data {(layout == Layout.Voc ? "voc" : "coco")} --data-dir {folder} --image-size {DigitScenes.Side}");
+        host.Out.WriteLine($"  {Host.CommandName} train --data {(layout == Layout.Voc ? "voc" : "coco")} --data-dir {Host.Quoted(folder)} --image-size {DigitScenes.Side}");
     }
 }

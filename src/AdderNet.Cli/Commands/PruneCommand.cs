@@ -10,8 +10,6 @@ namespace AdderNet.Cli.Commands;
 /// <summary><c>addernet prune</c>: what of a network costs nothing already, and how to make more of it so, or the network smaller.</summary>
 internal static class PruneCommand
 {
-    private static readonly TimeSpan MeasuredTime = TimeSpan.FromSeconds(1);
-
     /// <summary>A network as it was or as it has become.</summary>
     private sealed record State(
         double Top1, double Loss, double TapsLeft, long Additions, long Multiplications, long WeightBytes, double Milliseconds, double BatchMilliseconds);
@@ -139,8 +137,8 @@ internal static class PruneCommand
             using Engine engineBefore = new(graph, arguments.GetValue(threads)), engineAfter = new(pruned, arguments.GetValue(threads));
             using EngineModel kept = new(engineAfter);
             EvaluationResult reached = Evaluation.Run(kept, measured, null, interrupt.Token);
-            double[] one = EngineTimes.Measure([engineBefore, engineAfter], images, 1, MeasuredTime, interrupt.Token);
-            double[] many = EngineTimes.Measure([engineBefore, engineAfter], images, batch, MeasuredTime, interrupt.Token);
+            double[] one = EngineTimes.Measure([engineBefore, engineAfter], images, 1, host.LeastTime, interrupt.Token);
+            double[] many = EngineTimes.Measure([engineBefore, engineAfter], images, batch, host.LeastTime, interrupt.Token);
             State was = Of(graph, before, exact, 0), now = Of(pruned, after, reached, 1);
             if (arguments.GetValue(json))
             {

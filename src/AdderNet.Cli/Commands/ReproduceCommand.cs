@@ -103,8 +103,7 @@ internal sealed class ReproduceCommand
         {
             if (given)
             {
-                string text = $"{value}";
-                words.AddRange([option, text.Contains(' ', StringComparison.Ordinal) ? $"\"{text}\"" : text]);
+                words.AddRange([option, Host.Quoted($"{value}")]);
             }
         }
     }

@@ -109,7 +109,8 @@ internal sealed class TrainCommand
             if (recorded.History.Count >= recorded.Recipe.Epochs)
             {
                 return ReportResult(
-                    member.Host, recorded.Recipe, new TrainingResult(path, recorded.History, recorded.Best, false), TimeSpan.Zero, arguments.GetValue(json));
+                    member.Host, recorded.Recipe, recorded.Options.DataDir,
+                    new TrainingResult(path, recorded.History, recorded.Best, false), TimeSpan.Zero, arguments.GetValue(json));
             }
 
             options = OptionsOver(recorded.Options, arguments, ranks);
@@ -195,7 +196,7 @@ internal sealed class TrainCommand
 
         // Test images beside validation images have had no part in the run so far: they tell what its best epoch is worth.
         EvaluationResult? test = result.Interrupted || data.Validation is null || data.Test is null ? null : data.MeasureTest(folder.Path, cancel);
-        return ReportResult(host, chosen, result, DateTime.UtcNow - start, asJson, test);
+        return ReportResult(host, chosen, folder.Options.DataDir, result, DateTime.UtcNow - start, asJson, test);
     }
 
     /// <summary>Measures how long the training will take, and says so; null where that is not done, for several processes for one, or was interrupted.</summary>
@@ -226,7 +227,8 @@ internal sealed class TrainCommand
     private static string Counts(TrainingData data) => FormattableString.Invariant(
         $"{data.Train:N0} training{(data.Validation is { } validation ? $"{(data.Test is null ? " and" : ",")} {validation:N0} validation" : "")}{(data.Test is { } test ? $" and {test:N0} test" : "")} images");
 
-    private static int ReportResult(Host host, Recipe chosen, TrainingResult result, TimeSpan time, bool asJson, EvaluationResult? test = null)
+    private static int ReportResult(
+        Host host, Recipe chosen, string? dataDir, TrainingResult result, TimeSpan time, bool asJson, EvaluationResult? test = null)
     {
         if (asJson)
         {
@@ -236,13 +238,14 @@ internal sealed class TrainCommand
         }
         else
         {
-            Tell(host, chosen.Metrics, result, time, test);
+            Tell(host, chosen.Metrics, dataDir, result, time, test);
         }
 
         return result.Interrupted ? ExitCode.Interrupted : ExitCode.Success;
     }
 
-    private static void Tell(Host host, IReadOnlyList<Metric> metrics, TrainingResult result, TimeSpan time, EvaluationResult? test)
+    private static void Tell(
+        Host host, IReadOnlyList<Metric> metrics, string? dataDir, TrainingResult result, TimeSpan time, EvaluationResult? test)
     {
         host.Out.WriteLine();
         if (result.Interrupted)
@@ -261,12 +264,12 @@ internal sealed class TrainCommand
         host.Out.WriteLine($"{measured} {deciding.Title} {Shown(result.Last.Measured)}{best}{took}.");
         if (test is not null)
         {
-            host.Out.WriteLine(FormattableString.Invariant($"Test {deciding.Title} {Shown(test.Values)}, of the epoch that is best by validation, over {test.Count:N0} images."));
+            host.Out.WriteLine(FormattableString.Invariant($"Test {deciding.Title} {Shown(test.Values)}, of the epoch that is best by validation, over {test.Count:N0} image{(test.Count == 1 ? "" : "s")}."));
         }
 
         host.Out.WriteLine($"Saved in {result.Folder}: weights, metrics and TensorBoard events. What to type next:");
         host.Out.WriteLine();
-        host.Out.WriteLine($"  {Host.CommandName} eval {result.Folder}");
+        host.Out.WriteLine($"  {Host.CommandName} eval {result.Folder}{(dataDir is null ? "" : $" --data-dir {Host.Quoted(dataDir)}")}");
         host.Out.WriteLine($"  {Host.CommandName} predict IMAGE.png --run {result.Folder}");
         host.Out.WriteLine($"  {Host.CommandName} train --help");
 
