@@ -5,15 +5,16 @@ public static class GraphFusion
 {
     /// <summary>
     /// The same network with fewer steps: a BatchNorm, a residual sum and a ReLU or hard-tanh, in this order and each where it is there, go
-    /// into the <see cref="Epilogue"/> of the layer before them, if nothing else reads what lies between. The layer keeps its name.
+    /// into the <see cref="Epilogue"/> of the layer before them, if nothing else reads what lies between. The layer keeps its name. What is done
+    /// to each channel of several layers' outputs behind each other is done to each layer's.
     /// </summary>
     /// <param name="graph">The network.</param>
     /// <returns>A new graph. It gives the same values but for rounding.</returns>
     public static NetworkGraph Fuse(this NetworkGraph graph)
     {
         ArgumentNullException.ThrowIfNull(graph);
-        Dictionary<string, int> readers = graph.Nodes.SelectMany(node => node.Inputs).Concat(graph.Outputs.Select(output => output.Node))
-            .CountBy(name => name).ToDictionary();
+        graph = DividedConcatenations.Of(graph);
+        Dictionary<string, int> readers = graph.Readers();
         // Nodes by the names that the new graph has; what was folded is found under its layer's name.
         OrderedDictionary<string, GraphNode> fused = [];
         Dictionary<string, string> renamed = [];
@@ -42,6 +43,10 @@ public static class GraphFusion
         IEnumerable<LayerNode> Candidates(GraphNode node) =>
             node.Inputs.Where(input => readers[input] == 1).Select(input => fused[input]).OfType<LayerNode>().Where(layer => Fits(layer, node));
     }
+
+    /// <summary>How many nodes and outputs read each node's value.</summary>
+    internal static Dictionary<string, int> Readers(this NetworkGraph graph) =>
+        graph.Nodes.SelectMany(node => node.Inputs).Concat(graph.Outputs.Select(output => output.Node)).CountBy(name => name).ToDictionary();
 
     private static bool Fits(LayerNode layer, GraphNode node)
     {

@@ -37,7 +37,8 @@ public readonly record struct OperationCounts(long Parameters, long Multiplicati
 
     // What is measured rather than learned is no parameter; bits that are shifted out and a residual's factor are constants of the grids.
     private static IEnumerable<TensorData> Learned(GraphNode node) => node.Tensors
-        .Where(t => t.Key is not ("running_mean" or "running_var" or "mean" or "bits" or "residual_multiplier")).Select(t => t.Value);
+        .Where(t => t.Key is not ("running_mean" or "running_var" or "mean" or "bits" or "residual_multiplier")).Select(t => t.Value)
+        .Where(t => node is not FilterNode { PartOf: not null } part || t != part.Filters);
 
     /// <summary>What both cost together.</summary>
     public static OperationCounts operator +(OperationCounts a, OperationCounts b) => Add(a, b);

@@ -76,7 +76,9 @@ public static class ReferenceInterpreter
         UpsampleNode up => PerPixel(up.Shape, (c, row, column) => x[0][Place(shapes[0], c, row / up.Factor, column / up.Factor)]),
         ChannelShuffleNode shuffle => PerPixel(shuffle.Shape, (c, row, column) =>
             x[0][Place(shapes[0], c % shuffle.Groups * (shuffle.Shape.Channels / shuffle.Groups) + c / shuffle.Groups, row, column)]),
-        ShiftNode shift => PerPixel(shift.Shape, (c, row, column) => At(shapes[0], x[0], c, row + shift.Rows[c], column + shift.Columns[c])),
+        SelectChannelsNode select => [.. select.Channels.SelectMany(c => x[0].Skip(c * shapes[0].Pixels).Take(shapes[0].Pixels))],
+        ShiftNode shift => PerPixel(shift.Shape, (c, row, column) => At(
+            shapes[0], x[0], c, row + shift.Rows[c], column + shift.Columns[c], shift.Grid?.Zero ?? 0)),
         _ => IntegerReference.TryCompute(node, x, shapes)
             ?? throw new NotSupportedException($"The reference does not know the node {node.GetType().Name}."),
     };
@@ -213,8 +215,8 @@ public static class ReferenceInterpreter
         return y;
     }
 
-    private static float At(FeatureShape shape, float[] x, int channel, int row, int column) =>
-        IsInside(shape, row, column) ? x[Place(shape, channel, row, column)] : 0;
+    private static float At(FeatureShape shape, float[] x, int channel, int row, int column, float outside = 0) =>
+        IsInside(shape, row, column) ? x[Place(shape, channel, row, column)] : outside;
 
     private static bool IsInside(FeatureShape shape, int row, int column) =>
         (uint)row < (uint)shape.Height && (uint)column < (uint)shape.Width;

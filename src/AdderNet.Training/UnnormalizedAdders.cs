@@ -53,8 +53,10 @@ internal sealed class UnnormalizedAdders : IDisposable
     private void See(string name, nn.Module<Tensor, Tensor> layer, Tensor input, Tensor output)
     {
         last = output;
-        if (layer is Adder2d)
+        if (layer is Adder2d or Versatile2d { Primary: Adder2d })
         {
+            // A versatile layer's outputs are normalized as a whole.
+            outputs.RemoveAll(o => o.Name.StartsWith($"{name}.", StringComparison.Ordinal));
             outputs.Add((name, output));
             return;
         }

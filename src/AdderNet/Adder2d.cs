@@ -100,13 +100,19 @@ public sealed class Adder2d : nn.Module<Tensor, Tensor>
     /// <param name="input">[N, C, H, W], float32, on the CPU.</param>
     /// <returns>[N, O, H', W'] in channels-last memory.</returns>
     /// <exception cref="ArgumentException">The input has other dimensions, channels, type or device, or is smaller than the window.</exception>
-    public override Tensor forward(Tensor input)
+    public override Tensor forward(Tensor input) => Compare(input, 0);
+
+    /// <summary>The same with the inner part of the filters, over the same places of the input.</summary>
+    /// <param name="input">As for <see cref="forward"/>.</param>
+    /// <param name="border">Rows and columns that the filters lose on each side; no more than the layer pads.</param>
+    internal Tensor Compare(Tensor input, int border)
     {
-        AdderShape shape = Shape(input);
+        AdderShape shape = Shape(input, border);
         // The scope ends TorchSharp's bookkeeping copies of the output with this call rather than with the batch.
         using var scope = NewDisposeScope();
         // Subtracted first, so that the zero is exact.
-        Tensor filters = Constraint is null ? adder : (adder - adder.detach()).add_(Constraint(adder.detach()));
+        Tensor all = Constraint is null ? adder : (adder - adder.detach()).add_(Constraint(adder.detach()));
+        Tensor filters = border == 0 ? all : all[.., .., border..^border, border..^border];
         Tensor x = Grid is null ? input : GridTensors.StraightThrough(input, Grid);
         Tensor? rounded = Grid is null ? null : GridTensors.Rounded(filters, Grid);
         Tensor y = is_grad_enabled() && (input.requires_grad || adder.requires_grad)
@@ -121,7 +127,7 @@ public sealed class Adder2d : nn.Module<Tensor, Tensor>
     }
 
     /// <summary>The sizes of one call, checked.</summary>
-    private AdderShape Shape(Tensor input)
+    private AdderShape Shape(Tensor input, int border)
     {
         var (x, f) = (input.shape, adder.shape);
         if (x.Length != 4 || x[1] != f[1] * Groups)
@@ -136,12 +142,12 @@ public sealed class Adder2d : nn.Module<Tensor, Tensor>
                 $"Adder2d computes in float32 on the CPU; this input is {input.dtype} on {input.device}. Convert it with .to(float32, CPU).");
         }
 
-        AdderShape shape = new(Size(x[0]), Size(x[1]), Size(x[2]), Size(x[3]), Size(f[0]), Window.KernelH, Window.KernelW)
+        AdderShape shape = new(Size(x[0]), Size(x[1]), Size(x[2]), Size(x[3]), Size(f[0]), Window.KernelH - 2 * border, Window.KernelW - 2 * border)
         {
             StrideH = Window.StrideH,
             StrideW = Window.StrideW,
-            PaddingH = Window.PaddingH,
-            PaddingW = Window.PaddingW,
+            PaddingH = Window.PaddingH - border * Window.DilationH,
+            PaddingW = Window.PaddingW - border * Window.DilationW,
             DilationH = Window.DilationH,
             DilationW = Window.DilationW,
             Groups = Size(Groups),

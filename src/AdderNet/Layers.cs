@@ -1,3 +1,5 @@
+using TorchSharp;
+
 namespace AdderNet;
 
 /// <summary>Factory functions for layers, as in <c>torch.nn</c>.</summary>
@@ -26,4 +28,33 @@ public static class Layers
         long inChannels, long outChannels, (long, long) kernelSize, (long, long)? stride = null, (long, long)? padding = null,
         (long, long)? dilation = null, long groups = 1, bool bias = false, WeightGradient gradient = WeightGradient.FullPrecision, InputGradient inputGradient = InputGradient.Clipped) =>
         new(inChannels, outChannels, kernelSize, stride ?? (1, 1), padding ?? (0, 0), dilation ?? (1, 1), groups, bias, gradient, inputGradient);
+
+    /// <summary>An adder layer of versatile filters.</summary>
+    /// <param name="filters">The secondary filters of each primary filter.</param>
+    /// <param name="inChannels">Channels of the input [N, inChannels, H, W].</param>
+    /// <param name="outChannels">Channels of the output [N, outChannels, H', W']: a multiple of the secondary filters of a primary filter.</param>
+    /// <param name="kernelSize">Rows and columns of a primary filter.</param>
+    /// <param name="stride">Pixels from one window to the next.</param>
+    /// <param name="padding">Pixels of zeros on each side; as many at least as the smallest secondary filter lacks.</param>
+    /// <param name="gradient">The gradient the filters get.</param>
+    /// <param name="inputGradient">The gradient that goes on to the input.</param>
+    /// <exception cref="ArgumentException">The sizes make no such layer.</exception>
+    public static Versatile2d VersatileAdder2d(
+        VersatileFilters filters, long inChannels, long outChannels, long kernelSize, long stride = 1, long padding = 0,
+        WeightGradient gradient = WeightGradient.FullPrecision, InputGradient inputGradient = InputGradient.Clipped)
+    {
+        ArgumentNullException.ThrowIfNull(filters);
+        (long seen, long primary) = Versatile2d.PrimarySize(filters, inChannels, outChannels, kernelSize, padding);
+        return new(Adder2d(seen, primary, kernelSize, stride, padding, gradient: gradient, inputGradient: inputGradient), filters);
+    }
+
+    /// <summary>A convolution of versatile filters, without a bias.</summary>
+    /// <inheritdoc cref="VersatileAdder2d"/>
+    public static Versatile2d VersatileConv2d(
+        VersatileFilters filters, long inChannels, long outChannels, long kernelSize, long stride = 1, long padding = 0)
+    {
+        ArgumentNullException.ThrowIfNull(filters);
+        (long seen, long primary) = Versatile2d.PrimarySize(filters, inChannels, outChannels, kernelSize, padding);
+        return new(torch.nn.Conv2d(seen, primary, kernelSize, stride: stride, padding: padding, bias: false), filters);
+    }
 }

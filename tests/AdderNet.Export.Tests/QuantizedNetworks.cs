@@ -31,9 +31,17 @@ internal static class QuantizedNetworks
             new RequantizeNode { Name = "again", Inputs = ["max"], InputGrid = codes, Grid = codes, Multiplier = 5, Offset = 3, Shift = 2 },
             new ConcatenateNode { Name = "both", Inputs = ["max", "again"] },
             new ChannelShuffleNode { Name = "shuffle", Inputs = ["both"], Groups = 3 },
-            new GlobalSumNode { Name = "sums", Inputs = ["shuffle"], InputGrid = codes },
+            new ShiftNode
+            {
+                Name = "shift",
+                Inputs = ["shuffle"],
+                Rows = [.. Enumerable.Range(0, 24).Select(i => i % 3 - 1)],
+                Columns = [.. Enumerable.Range(0, 24).Select(i => i % 4 - 2)],
+            },
+            new SelectChannelsNode { Name = "picked", Inputs = ["shift"], Channels = [.. Enumerable.Range(0, 24).Select(i => 23 - i)] },
+            new GlobalSumNode { Name = "sums", Inputs = ["picked"], InputGrid = codes },
         ];
-        FeatureShape map = new NetworkGraph(nodes.SkipLast(1), [new GraphOutput("x", "shuffle")])["shuffle"].Shape;
+        FeatureShape map = new NetworkGraph(nodes.SkipLast(1), [new GraphOutput("x", "picked")])["picked"].Shape;
         Grid means = GlobalSumNode.Sums(codes, map.Pixels);
         nodes[^1] = nodes[^1] with { Grid = means };
         return new NetworkGraph(

@@ -36,9 +36,10 @@ internal static class Graphs
                 {
                     Name = "shift", Inputs = ["shuffle"], Rows = [.. Enumerable.Range(0, 16).Select(i => i % 3 - 1)], Columns = new int[16],
                 },
-                new GlobalAveragePoolNode { Name = "squeeze", Inputs = ["shift"] },
+                new SelectChannelsNode { Name = "picked", Inputs = ["shift"], Channels = [.. Enumerable.Range(0, 16).Select(i => i < 3 ? 5 : 15 - i)] },
+                new GlobalAveragePoolNode { Name = "squeeze", Inputs = ["picked"] },
                 new SigmoidNode { Name = "gate", Inputs = ["squeeze"] },
-                new MultiplyNode { Name = "excite", Inputs = ["shift", "gate"] },
+                new MultiplyNode { Name = "excite", Inputs = ["picked", "gate"] },
                 new GlobalAveragePoolNode { Name = "pool", Inputs = ["excite"] },
                 new FlattenNode { Name = "flatten", Inputs = ["pool"] },
                 new LinearNode { Name = "fc", Inputs = ["flatten"], Weight = Tensor(random, 5, 16), Bias = Tensor(random, 5) },

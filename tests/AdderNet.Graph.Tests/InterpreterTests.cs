@@ -41,6 +41,14 @@ public class InterpreterTests
             Run(Numbers, new FeatureShape(2, 2, 2), new ShiftNode { Name = "y", Inputs = ["x"], Rows = [1, 0], Columns = [0, -1] }));
 
     [Fact]
+    public void Channels_are_picked_in_any_order()
+    {
+        float[] two = Run(Numbers, new FeatureShape(2, 2, 2), new SelectChannelsNode { Name = "y", Inputs = ["x"], Channels = [1, 1, 0] });
+
+        Assert.Equal([.. Numbers[4..], .. Numbers[4..], .. Numbers[..4]], two);
+    }
+
+    [Fact]
     public void A_map_is_multiplied_by_one_factor_a_channel()
     {
         NetworkGraph graph = new(

@@ -39,6 +39,8 @@ public class LearningTests
     [Theory] // the others' AdderNets need more steps than a test has
     [InlineData("se-resnet20", LayerKind.Adder, 0.005)]
     [InlineData("shift-resnet20", LayerKind.Adder, 0.005)]
+    [InlineData("addressnet20", LayerKind.Adder, 0.005)]
+    [InlineData("versatile-channel-resnet20", LayerKind.Adder, 0.005)]
     [InlineData("shufflenet", LayerKind.Adder, 0.005)]
     [InlineData("squeezenet", LayerKind.Conv, 0.02)]
     [InlineData("mobilenet-v1", LayerKind.Conv, 0.02)]

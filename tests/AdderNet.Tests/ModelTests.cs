@@ -82,6 +82,7 @@ public class ModelTests
     [InlineData("mobilenet-v1", "layers.0.conv1.adder", "layers.12.conv2.adder")]
     [InlineData("shufflenet", "layer1.0.conv1.adder", "layer3.3.conv3.adder")]
     [InlineData("shift-resnet20", "layer1.0.conv1.adder", "layer3.2.conv2.adder")]
+    [InlineData("addressnet20", "layer1.0.conv1.adder", "layer3.2.conv2.adder")]
     public void Efficient_networks_are_built_of_adder_layers_between_an_ordinary_first_layer_and_classifier(string name, params string[] some)
     {
         using nn.Module<Tensor, Tensor> adder = AdderNetModels.Create(name), mixed = AdderNetModels.Create(
@@ -95,10 +96,25 @@ public class ModelTests
     }
 
     [Fact]
+    public void An_address_shift_moves_quarters_in_four_directions_and_a_channel_shift_goes_round()
+    {
+        using var scope = NewDisposeScope();
+        Tensor input = arange(4 * 9, ScalarType.Float32).view(1, 4, 3, 3) + 1;
+        using Shift address = Shift.Four(4);
+        using SelectChannels channels = SelectChannels.Rotated(4, 1);
+
+        Assert.Equal([0, 0, 0, 1, 2, 3, 4, 5, 6], address.call(input)[0, 0].flatten().data<float>().ToArray());
+        Assert.Equal([13, 14, 15, 16, 17, 18, 0, 0, 0], address.call(input)[0, 1].flatten().data<float>().ToArray());
+        Assert.Equal([0, 19, 20, 0, 22, 23, 0, 25, 26], address.call(input)[0, 2].flatten().data<float>().ToArray());
+        Assert.Equal([29, 30, 0, 32, 33, 0, 35, 36, 0], address.call(input)[0, 3].flatten().data<float>().ToArray());
+        Assert.Equal([28, 1, 10, 19], channels.call(input)[0, .., 0, 0].data<float>().ToArray());
+    }
+
+    [Fact]
     public void A_shift_moves_groups_of_channels_in_nine_directions_and_the_rest_nowhere()
     {
         using var scope = NewDisposeScope();
-        using Shift shift = new(20);
+        using Shift shift = Shift.Nine(20);
         Tensor input = arange(20 * 9, ScalarType.Float32).view(1, 20, 3, 3) + 1, output = shift.call(input);
         float[] x = input.data<float>().ToArray(), y = output.contiguous().data<float>().ToArray();
         for (int i = 0; i < y.Length; i++)

@@ -16,7 +16,7 @@ public class ModuleGraphTests
     public static TheoryData<string, LayerKind> EveryBuilder =>
     [
         .. from name in (string[])["lenet5-bn", "resnet20", "resnet18"] from kind in Enum.GetValues<LayerKind>() select (name, kind),
-        .. from name in (string[])["lenet++", "vgg-small", "resnet50", "se-resnet20", "shift-resnet20"] select (name, LayerKind.Adder),
+        .. from name in (string[])["lenet++", "vgg-small", "resnet50", "se-resnet20", "addressnet20", "versatile-channel-resnet20"] select (name, LayerKind.Adder),
     ];
 
     [Theory]

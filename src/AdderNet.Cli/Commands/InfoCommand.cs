@@ -143,6 +143,7 @@ internal static class InfoCommand
         FlattenNode => "Flatten",
         UpsampleNode => "Upsample",
         ChannelShuffleNode => "ChannelShuffle",
+        SelectChannelsNode => "channels",
         ConcatenateNode => "cat",
         MultiplyNode => "mul",
         _ => node.GetType().Name.Replace("Node", "", StringComparison.Ordinal),

@@ -78,6 +78,9 @@ internal sealed class MapSteps(CWriter c)
                     $"y[c * {x.Shape.Pixels} + row * {x.Shape.Width} + col] = x[{x.At()}];"));
             case ChannelShuffleNode shuffle:
                 return Each($"x[{x.At($"c % {shuffle.Groups} * {x.Shape.Channels / shuffle.Groups} + c / {shuffle.Groups}")}]");
+            case SelectChannelsNode select:
+                c.Table(CType.Int, $"{name}_channels", [.. select.Channels.Select(v => (long)v)]);
+                return Each($"x[{x.At($"{name}_channels[c]")}]");
             case ShiftNode shift:
                 c.Table(CType.Int, $"{name}_rows", [.. shift.Rows.Select(v => (long)v)]);
                 c.Table(CType.Int, $"{name}_columns", [.. shift.Columns.Select(v => (long)v)]);
@@ -85,7 +88,7 @@ internal sealed class MapSteps(CWriter c)
                 {
                     c.Line($"const int32_t r = row + {name}_rows[c], s = col + {name}_columns[c];");
                     c.Line($"const int inside = r >= 0 && r < {x.Shape.Height} && s >= 0 && s < {x.Shape.Width};");
-                    c.Line($"y[{y.At()}] = inside ? x[{x.At("c", "r", "s")}] : 0;");
+                    c.Line($"y[{y.At()}] = inside ? x[{x.At("c", "r", "s")}] : {CWriter.Invariant(shift.Grid?.Zero ?? 0)};");
                 });
             default:
                 throw new GraphException($"There is no C for the node '{step.Node.Name}', a {step.Node.GetType().Name}.");

@@ -245,6 +245,11 @@ internal sealed class OnnxReader
                     : throw call.Refused("flattens the batch, too");
             case (_, "Reshape" or "Squeeze" or "Unsqueeze") when x.Length == 1:
                 return Reshaped(call);
+            case (_, "Gather") when x.Length == 1 && call.Inputs is [{ Node: not null }, { Integers: { } picked, Tensor: not { Shape.Length: 0 } }]:
+                int given = ShapeOf(x[0]).Channels;
+                return call.Axis(0, ShapeOf(x[0])) == 1 && picked.Length > 0 && picked.All(c => c >= -given && c < given)
+                    ? Add(new SelectChannelsNode { Name = "", Inputs = x, Channels = [.. picked.Select(c => (int)(c < 0 ? c + given : c))] }, call)
+                    : throw call.Refused("picks other elements than channels that are there");
             case (_, "Identity" or "Dropout") when call.Inputs.Count > 0:
                 return call.Inputs[0];
             case (_, "Pad") when x.Length == 1 && call.PadsNothing:
@@ -261,7 +266,7 @@ internal sealed class OnnxReader
         }
 
         throw call.Refused("is none of those that can be read: Conv, Gemm, MatMul, BatchNormalization, Relu, Clip, Sigmoid, Add, Sub, Mul, Div, Sum, "
-            + "MaxPool, AveragePool, GlobalAveragePool, ReduceMean, Resize, Concat, Flatten, Reshape, Identity, Dropout, and this library's own");
+            + "MaxPool, AveragePool, GlobalAveragePool, ReduceMean, Resize, Concat, Gather, Flatten, Reshape, Identity, Dropout, and this library's own");
     }
 
     private OnnxValue Gemm(OnnxNode call)

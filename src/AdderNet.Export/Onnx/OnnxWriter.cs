@@ -180,6 +180,10 @@ internal sealed class OnnxWriter
             case ChannelShuffleNode shuffle:
                 Emit(node, Call(OnnxFunctions.ChannelShuffle, Inputs(node), node.Name, ("groups", shuffle.Groups)));
                 break;
+            case SelectChannelsNode select:
+                string picked = Integers(node, "channels", [.. select.Channels.Select(c => (long)c)]);
+                Emit(node, Node("Gather", [.. Inputs(node), picked], node.Name, ("axis", 1)));
+                break;
             case ShiftNode shift:
                 AddShift(shift);
                 break;

@@ -150,6 +150,15 @@ public static class WebExporter
                 json.WriteString("kind", "channel-shuffle");
                 json.WriteNumber("groups", shuffle.Groups);
                 break;
+            case SelectChannelsNode select:
+                json.WriteString("kind", "select-channels");
+                Array(json, "channels", select.Channels.Select(c => (long)c));
+                break;
+            case ShiftNode shift:
+                json.WriteString("kind", "shift");
+                Array(json, "rows", shift.Rows.Select(row => (long)row));
+                Array(json, "columns", shift.Columns.Select(column => (long)column));
+                break;
             default:
                 throw new GraphException($"The page does not know the node '{node.Name}', a {node.GetType().Name}.");
         }

@@ -55,8 +55,26 @@ public sealed record ChannelShuffleNode : GraphNode
     private protected override Grid? GridOf(IReadOnlyList<Grid?> inputs) => Grid.Common(inputs);
 }
 
+/// <summary>Some channels, in any order: output channel c is input channel Channels[c].</summary>
+public sealed record SelectChannelsNode : GraphNode
+{
+    /// <summary>The input channel of each output channel.</summary>
+    public required IReadOnlyList<int> Channels { get; init; }
+
+    private protected override FeatureShape ShapeOf(IReadOnlyList<FeatureShape> inputs)
+    {
+        FeatureShape input = Single(inputs);
+        return Channels.Count > 0 && Channels.All(c => c >= 0 && c < input.Channels)
+            ? input with { Channels = Channels.Count }
+            : throw new GraphException($"it picks channels that {input} does not have, or none");
+    }
+
+    private protected override Grid? GridOf(IReadOnlyList<Grid?> inputs) => Grid.Common(inputs);
+}
+
 /// <summary>
-/// Each channel moved by some rows and columns: output[c, y, x] = input[c, y + Rows[c], x + Columns[c]], and 0 where that lies outside.
+/// Each channel moved by some rows and columns: output[c, y, x] = input[c, y + Rows[c], x + Columns[c]], and 0 where that lies outside
+/// (in codes, the code of 0).
 /// </summary>
 public sealed record ShiftNode : GraphNode
 {
@@ -70,4 +88,6 @@ public sealed record ShiftNode : GraphNode
         Single(inputs) is { IsVector: false } map && Rows.Count == map.Channels && Columns.Count == map.Channels
             ? map
             : throw new GraphException($"it shifts maps of {Rows.Count} channels, not {inputs[0]}");
+
+    private protected override Grid? GridOf(IReadOnlyList<Grid?> inputs) => Grid.Common(inputs);
 }

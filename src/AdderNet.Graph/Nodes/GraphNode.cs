@@ -26,6 +26,7 @@ namespace AdderNet.Graph;
 [JsonDerivedType(typeof(FlattenNode), "flatten")]
 [JsonDerivedType(typeof(UpsampleNode), "upsample")]
 [JsonDerivedType(typeof(ChannelShuffleNode), "channel-shuffle")]
+[JsonDerivedType(typeof(SelectChannelsNode), "select-channels")]
 [JsonDerivedType(typeof(ShiftNode), "shift")]
 [JsonDerivedType(typeof(QuantizeNode), "quantize")]
 [JsonDerivedType(typeof(QuantizedConvolutionNode), "quantized-convolution")]

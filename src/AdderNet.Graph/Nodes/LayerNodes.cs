@@ -74,6 +74,38 @@ public abstract record FilterNode : LayerNode
     /// <summary>Groups of channels that see only each other; C for a depthwise layer.</summary>
     public int Groups { get; init; } = 1;
 
+    /// <summary>
+    /// The name of the layer whose filters these are the inner part of (see <see cref="WithoutBorder"/>), so that they are no parameters of their own;
+    /// null where they are.
+    /// </summary>
+    public string? PartOf { get; init; }
+
+    /// <summary>The layer with the inner part of its filters, over the same places of its input; it has this one's name.</summary>
+    /// <param name="border">Rows and columns that the filters lose on each side; no more than the layer pads.</param>
+    public FilterNode WithoutBorder(int border)
+    {
+        (int height, int width) = (Window.KernelH - 2 * border, Window.KernelW - 2 * border);
+        float[] filters = Filters.ToFloats(), inner = new float[filters.Length / (Window.KernelH * Window.KernelW) * height * width];
+        for (int i = 0; i < inner.Length; i++)
+        {
+            (int plane, int row, int column) = (i / (height * width), i / width % height, i % width);
+            inner[i] = filters[(plane * Window.KernelH + border + row) * Window.KernelW + border + column];
+        }
+
+        return this with
+        {
+            Filters = TensorData.FromFloats(inner, Filters.Shape[0], Filters.Shape[1], height, width),
+            Window = Window with
+            {
+                KernelH = height,
+                KernelW = width,
+                PaddingH = Window.PaddingH - border * Window.DilationH,
+                PaddingW = Window.PaddingW - border * Window.DilationW,
+            },
+            PartOf = Name,
+        };
+    }
+
     /// <inheritdoc/>
     [JsonIgnore]
     public sealed override TensorData Weights => Filters;

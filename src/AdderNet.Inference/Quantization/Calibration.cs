@@ -68,9 +68,11 @@ internal sealed class Calibration(
             {
                 InputNode => Start(),
                 FlattenNode => signals[node.Inputs[0]],
-                MaxPoolNode or UpsampleNode => Pick(node),
+                MaxPoolNode or UpsampleNode or ChannelShuffleNode or SelectChannelsNode or ShiftNode => Pick(node),
+                ConcatenateNode => Join(node),
                 GlobalAveragePoolNode => Average(node),
-                AddNode add => Sum(add),
+                AddNode add => Sum(add, fused.Rectified(add)),
+                ReluNode => signals[node.Inputs[0]], // Done with the sum before it.
                 LayerNode layer => Layer(layer),
                 _ => throw new InferenceException($"The node '{node.Name}' cannot be quantized."),
             };
@@ -147,24 +149,77 @@ internal sealed class Calibration(
     {
         Signal x = signals[node.Inputs[0]];
         nodes.Add(node with { Inputs = [x.Node], Grid = null });
-        float[] codes = FloatLayers.Run(node, x.Shape, Array.ConvertAll(x.Codes, code => (float)code));
+        int zero = x.Grid.Zero; // What a shift lets in is the value 0.
+        float[] codes = FloatLayers.Run(node, x.Shape, Array.ConvertAll(x.Codes, code => (float)(code - zero)));
         Signal picked = x with
         {
             Node = node.Name,
             Shape = node.Shape,
             Exact = FloatLayers.Run(node, x.Shape, x.Exact),
-            Codes = Array.ConvertAll(codes, code => (int)code),
+            Codes = Array.ConvertAll(codes, code => (int)code + zero),
             Compared = null,
         };
         return Compare(node.Name, picked, picked.Values);
     }
 
-    /// <summary>A sum that no layer has taken in.</summary>
-    private Signal Sum(AddNode node)
+    /// <summary>Channels of several values behind each other, on one grid for all.</summary>
+    private Signal Join(GraphNode node)
     {
         Signal[] x = [.. node.Inputs.Select(name => signals[name])];
-        float[] exact = Total(x.Select(signal => signal.Exact)), wanted = Total(x.Select(signal => signal.Values));
+        float[] exact = Images(x, signal => signal.Exact), wanted = Images(x, signal => signal.Values);
         (Grid grid, string rule) = Grid(node.Name, exact, wanted, node.Shape, neverNegative: x.All(signal => signal.Grid.Zero == 0));
+        Signal[] joined = [.. x.Select((signal, i) => signal.Grid == grid ? signal : OnGrid(signal, $"{node.Name}.{i}.joined", grid))];
+        nodes.Add(node with { Inputs = [.. joined.Select(signal => signal.Node)], Grid = null, Shape = default });
+        Signal result = new(node.Name, node.Shape, grid, exact, Images(joined, signal => signal.Codes), rule);
+        return Compare(node.Name, result, result.Values);
+    }
+
+    /// <summary>Adds a node for the codes of a value on another grid, rounded to the nearest.</summary>
+    private Signal OnGrid(Signal signal, string name, Grid grid)
+    {
+        double ratio = signal.Grid.Step / grid.Step;
+        // As many bits as 32-bit lanes hold.
+        int shift = Math.Clamp(22 - (int)Math.Ceiling(Math.Log2(ratio)), 1, 30), multiplier = (int)Math.Round(Math.ScaleB(ratio, shift));
+        long offset = (long)Math.Round(Math.ScaleB(grid.Zero - signal.Grid.Zero * ratio, shift));
+        nodes.Add(new RequantizeNode
+        {
+            Name = name,
+            Inputs = [signal.Node],
+            InputGrid = signal.Grid,
+            Grid = grid,
+            Multiplier = multiplier,
+            Offset = offset,
+            Shift = shift,
+        });
+        return signal with
+        {
+            Node = name,
+            Grid = grid,
+            Codes = Array.ConvertAll(signal.Codes, code => IntegerEpilogue.Code(code, multiplier, offset, shift, grid.Top)),
+            Compared = null,
+        };
+    }
+
+    /// <summary>What several signals have for each image, image by image.</summary>
+    private T[] Images<T>(IEnumerable<Signal> parts, Func<Signal, T[]> values)
+    {
+        (T[] Values, int Length)[] all = [.. parts.Select(part => (values(part), part.Shape.Count))];
+        return [.. Enumerable.Range(0, count).SelectMany(image => all.SelectMany(part => part.Values.Skip(image * part.Length).Take(part.Length)))];
+    }
+
+    /// <summary>A sum that no layer has taken in, with the ReLU behind it if there is one: a grid without codes below 0.</summary>
+    private Signal Sum(AddNode add, ReluNode? relu)
+    {
+        GraphNode node = (GraphNode?)relu ?? add;
+        Signal[] x = [.. add.Inputs.Select(name => signals[name])];
+        float[] exact = Total(x.Select(signal => signal.Exact)), wanted = Total(x.Select(signal => signal.Values));
+        if (relu is not null)
+        {
+            (exact, wanted) = (Array.ConvertAll(exact, v => Math.Max(v, 0)), Array.ConvertAll(wanted, v => Math.Max(v, 0)));
+        }
+
+        bool neverNegative = relu is not null || x.All(signal => signal.Grid.Zero == 0);
+        (Grid grid, string rule) = Grid(node.Name, exact, wanted, node.Shape, neverNegative);
 
         // Factors of so many bits that 32-bit lanes hold what byte codes give.
         double[] ratio = [.. x.Select(signal => signal.Grid.Step / grid.Step)];

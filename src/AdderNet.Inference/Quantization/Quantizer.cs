@@ -16,7 +16,7 @@ public static class Quantizer
 
     /// <summary>Quantizes a network.</summary>
     /// <param name="graph">A float32 network of one input: ordinary convolutions and fully connected layers, adder layers that read what a
-    /// ReLU gives, BatchNorm, ReLU, sums, max-pooling, global average pooling, nearest upsampling, and concatenations before the outputs.</param>
+    /// ReLU gives, BatchNorm, ReLU, sums, max-pooling, global average pooling, nearest upsampling, concatenations of maps, and what shifts or orders channels.</param>
     /// <param name="images">Images of the kind that it is made for, [N, C, H, W], prepared as for the float network; some hundred.</param>
     /// <param name="bits">Bits of adder layers' inputs and filters, 4 to 8. What is only added or multiplied keeps 8.</param>
     /// <param name="trained">Where adder layers were trained with inputs and filters rounded to a grid: the largest value of each layer's grid, by
@@ -77,6 +77,11 @@ public static class Quantizer
         return arranged;
     }
 
+    /// <summary>The ReLU that is all that reads a sum; null for none.</summary>
+    internal static ReluNode? Rectified(this NetworkGraph fused, AddNode add) =>
+        fused.Nodes.Where(reader => reader.Inputs.Contains(add.Name)).ToArray() is [ReluNode relu]
+        && !fused.Outputs.Any(output => output.Node == add.Name) ? relu : null;
+
     private static void Check(NetworkGraph fused, HashSet<string> arranged)
     {
         if (fused.Nodes.Any(node => node.Grid is not null))
@@ -95,6 +100,8 @@ public static class Quantizer
             string? problem = node switch
             {
                 InputNode or MaxPoolNode or GlobalAveragePoolNode or FlattenNode or UpsampleNode or AddNode => null,
+                ReluNode when fused.Nodes.OfType<AddNode>().Any(add => fused.Rectified(add) == node) => null,
+                ChannelShuffleNode or SelectChannelsNode or ShiftNode or ConcatenateNode { Shape.IsVector: false } => null,
                 _ when arranged.Contains(node.Name) => null,
                 LayerNode { Epilogue.Maximum: not null } => "it has an upper bound",
                 LayerNode { Epilogue.Minimum: not (null or 0) } => "it has a lower bound other than 0",

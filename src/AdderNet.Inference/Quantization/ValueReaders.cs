@@ -4,8 +4,8 @@ namespace AdderNet.Inference;
 
 /// <summary>A layer or sum that reads a value.</summary>
 /// <param name="Node">Which; null for an output of the network.</param>
-/// <param name="IsResidual">Whether it adds the value to others.</param>
-/// <param name="Through">What picks values on the way to it: poolings, and nodes that make maps larger.</param>
+/// <param name="IsResidual">Whether it adds the value to others, or puts it beside them.</param>
+/// <param name="Through">What picks values on the way to it: poolings, nodes that make maps larger, and nodes that move or order channels.</param>
 internal sealed record ValueReader(GraphNode? Node, bool IsResidual, IReadOnlyList<GraphNode> Through);
 
 /// <summary>Who reads the values of a network.</summary>
@@ -31,9 +31,9 @@ internal sealed class ValueReaders(NetworkGraph fused, IReadOnlySet<string> arra
             IEnumerable<ValueReader> further = node switch
             {
                 _ when arranged.Contains(node.Name) => [new ValueReader(null, false, through)],
-                MaxPoolNode or UpsampleNode => Of(node.Name, [.. through, node]),
+                MaxPoolNode or UpsampleNode or ChannelShuffleNode or SelectChannelsNode or ShiftNode => Of(node.Name, [.. through, node]),
                 FlattenNode => Of(node.Name, through),
-                _ => node.Inputs.Index().Where(i => i.Item == name).Select(i => new ValueReader(node, i.Index > 0 || node is AddNode, through)),
+                _ => node.Inputs.Index().Where(i => i.Item == name).Select(i => new ValueReader(node, i.Index > 0 || node is AddNode or ConcatenateNode, through)),
             };
             foreach (ValueReader reader in further)
             {

@@ -46,17 +46,17 @@ internal sealed class UpsampleStep(int factor, Value[] inputs, Value output) : S
     }
 }
 
-/// <summary>Channel i * groups + g is input channel g * (C / groups) + i.</summary>
-internal sealed class ChannelShuffleStep(int groups, Value[] inputs, Value output) : Step(inputs, output)
+/// <summary>The channels of one input in another order.</summary>
+internal sealed class ChannelsStep(ChannelSource[] sources, Value[] inputs, Value output) : Step(inputs, output)
 {
     public override void Run(Frame frame)
     {
         ReadOnlySpan<float> x = frame.Of(Inputs[0]);
         Span<float> y = frame.Of(Output);
-        (int channels, int pixels) = (Output.Shape.Channels, Output.Shape.Pixels);
-        for (int plane = 0; plane < frame.Images * channels; plane++)
+        int pixels = Output.Shape.Pixels;
+        for (int plane = 0; plane < frame.Images * sources.Length; plane++)
         {
-            int c = plane % channels, from = plane - c + c % groups * (channels / groups) + c / groups;
+            int from = plane / sources.Length * Inputs[0].Shape.Channels + sources[plane % sources.Length].Channel;
             x.Slice(from * pixels, pixels).CopyTo(y[(plane * pixels)..]);
         }
     }

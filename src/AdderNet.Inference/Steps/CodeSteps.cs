@@ -191,6 +191,39 @@ internal sealed class CodeFlattenStep(Value[] inputs, Value output) : Step(input
     public override void Run(Frame frame) => frame.Store(Output, frame.Codes(Inputs[0]));
 }
 
+/// <summary>Whole channels of codes, moved by rows and columns where they are shifted; what lies outside is 0.</summary>
+internal sealed class CodeChannelsStep(ChannelSource[] sources, Value[] inputs, Value output) : Step(inputs, output)
+{
+    public override void Run(Frame frame)
+    {
+        BytePlanes y = frame.Cleared(Output);
+        (int channels, int height, int width) = (sources.Length, Output.Shape.Height, Output.Shape.Width);
+        byte zero = (byte)Output.Grid!.Zero;
+        for (int plane = 0; plane < frame.Images * channels; plane++)
+        {
+            (int number, int channel, int down, int right) = sources[plane % channels];
+            Value input = Inputs[number];
+            BytePlanes x = frame.Planes(input);
+            int first = (plane / channels * input.Shape.Channels + channel) * height;
+            int start = Math.Clamp(-right, 0, width), length = Math.Clamp(width - right, start, width) - start;
+            for (int row = 0; row < height; row++)
+            {
+                Span<byte> to = Output.Row(y, plane * height + row);
+                bool inside = (uint)(row + down) < (uint)height;
+                if (!inside || length < width)
+                {
+                    to.Fill(zero);
+                }
+
+                if (inside)
+                {
+                    input.Row(x, first + row + down).Slice(start + right, length).CopyTo(to[start..]);
+                }
+            }
+        }
+    }
+}
+
 /// <summary>Each code as a square of factor x factor.</summary>
 internal sealed class CodeUpsampleStep(int factor, Value[] inputs, Value output) : Step(inputs, output)
 {

@@ -35,6 +35,8 @@ internal abstract class Step(Value[] inputs, Value output)
         MaxPoolNode pool when output.IsBytes => new CodeMaxPoolStep(pool.Window, inputs, output),
         UpsampleNode upsample when output.IsBytes => new CodeUpsampleStep(upsample.Factor, inputs, output),
         FlattenNode when output.IsBytes => new CodeFlattenStep(inputs, output),
+        ConcatenateNode or ChannelShuffleNode or SelectChannelsNode or ShiftNode when output.IsBytes =>
+            new CodeChannelsStep(ChannelSource.Of(node, inputs), inputs, output),
         { Grid: not null } => throw new InferenceException(
             $"The engine can't run the node '{node.Name}', a {node.GetType().Name}, on integer codes{(output.IsBytes ? "" : $" of {node.Grid.Bits} bits")}."),
         AdderNode adder => new AdderStep(adder, inputs, output),
@@ -52,7 +54,7 @@ internal abstract class Step(Value[] inputs, Value output)
         GlobalAveragePoolNode => new GlobalAveragePoolStep(inputs, output),
         ConcatenateNode => new ConcatenateStep(inputs, output),
         UpsampleNode upsample => new UpsampleStep(upsample.Factor, inputs, output),
-        ChannelShuffleNode shuffle => new ChannelShuffleStep(shuffle.Groups, inputs, output),
+        ChannelShuffleNode or SelectChannelsNode => new ChannelsStep(ChannelSource.Of(node, inputs), inputs, output),
         ShiftNode shift => new ShiftStep(shift, inputs, output),
         _ => throw new InferenceException($"The engine does not know the node '{node.Name}', a {node.GetType().Name}."),
     };

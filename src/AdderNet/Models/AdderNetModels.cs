@@ -1,5 +1,6 @@
 using AdderNet.Checkpoints;
 using AdderNet.Graph;
+using static AdderNet.Models.EfficientNets;
 using static TorchSharp.torch;
 
 namespace AdderNet.Models;
@@ -17,18 +18,31 @@ public static class AdderNetModels
         new("resnet32", "ResNet-32", 3, 32, 10, (layers, classes, channels) => ResNets.Cifar(layers, 5, classes, channels)),
         Efficient("se-resnet20", "SE-ResNet-20", 32, (layers, classes, channels) => EfficientNets.SeResNet(layers, 3, classes, channels)),
         Efficient("se-resnet32", "SE-ResNet-32", 32, (layers, classes, channels) => EfficientNets.SeResNet(layers, 5, classes, channels)),
-        Efficient("shift-resnet20", "Shift-ResNet-20", 32, (layers, classes, channels) => EfficientNets.ShiftResNet(layers, 3, classes, channels)),
+        Shifted("shift-resnet20", "Shift-ResNet-20", Shifts.None),
+        Shifted("channel-shift-resnet20", "Channel-shift ResNet-20", Shifts.Channel),
+        Shifted("address-shift-resnet20", "Address-shift ResNet-20", Shifts.Address),
+        Shifted("shortcut-shift-resnet20", "Shortcut-shift ResNet-20", Shifts.Shortcut),
+        Shifted("addressnet20", "AddressNet-20", Shifts.Channel | Shifts.Address | Shifts.Shortcut),
+        Efficient("versatile-resnet20", "Versatile ResNet-20", 32, (layers, classes, channels) =>
+            ResNets.Cifar(layers.Versatile(new VersatileFilters()), 3, classes, channels)),
+        Efficient("versatile-channel-resnet20", "Versatile ResNet-20 (sub-kernels and channels)", 32, (layers, classes, channels) =>
+            ResNets.Cifar(layers.Versatile(new VersatileFilters(ChannelsLeftOut: 1)), 3, classes, channels)),
         Efficient("squeezenet", "SqueezeNet", 32, (layers, classes, channels) => EfficientNets.SqueezeNet(layers, false, classes, channels)),
         Efficient("mobilenet-v1", "MobileNet", 32, (layers, classes, channels) => EfficientNets.MobileNetV1(layers, false, classes, channels)),
         Efficient("mobilenet-v2", "MobileNetV2", 32, (layers, classes, channels) => EfficientNets.MobileNetV2(layers, false, classes, channels)),
         Efficient("shufflenet", "ShuffleNet", 32, (layers, classes, channels) => EfficientNets.ShuffleNet(layers, false, classes, channels)),
         new("resnet18", "ResNet-18", 3, 224, 1000, ResNets.ResNet18),
         new("resnet50", "ResNet-50", 3, 224, 1000, ResNets.ResNet50),
+        Efficient("versatile-resnet50", "Versatile ResNet-50", 224, (layers, classes, channels) =>
+            ResNets.ResNet50(layers.Versatile(new VersatileFilters(ChannelsLeftOut: 1)), classes, channels)),
         Efficient("squeezenet-224", "SqueezeNet (224)", 224, (layers, classes, channels) => EfficientNets.SqueezeNet(layers, true, classes, channels)),
         Efficient("mobilenet-v1-224", "MobileNet (224)", 224, (layers, classes, channels) => EfficientNets.MobileNetV1(layers, true, classes, channels)),
         Efficient("mobilenet-v2-224", "MobileNetV2 (224)", 224, (layers, classes, channels) => EfficientNets.MobileNetV2(layers, true, classes, channels)),
         Efficient("shufflenet-224", "ShuffleNet (224)", 224, (layers, classes, channels) => EfficientNets.ShuffleNet(layers, true, classes, channels)),
     ];
+
+    private static ModelInfo Shifted(string name, string title, Shifts shifts) =>
+        Efficient(name, title, 32, (layers, classes, channels) => EfficientNets.ShiftResNet(layers, 3, shifts, classes, channels));
 
     private static ModelInfo Efficient(string name, string title, int size, Func<LayerFactory, int, int, nn.Module<Tensor, Tensor>> build) =>
         new(name, title, 3, size, size == 32 ? 10 : 1000, build) { Kinds = LayerKinds.NotBinary };

@@ -23,12 +23,38 @@ namespace AdderNet.Models;
 /// </summary>
 internal sealed class EfficientNets
 {
+    /// <summary>What is shifted in a Shift-ResNet beside or instead of what its paper shifts (Zhong et al., 2018).</summary>
+    [Flags]
+    public enum Shifts
+    {
+        /// <summary>Each ninth of the channels in one of nine directions, as in the paper of Shift-ResNet.</summary>
+        None = 0,
+
+        /// <summary>Address shift: each quarter in one of four directions.</summary>
+        Address = 1,
+
+        /// <summary>Channel shift: 1x1 layers in two groups, between which channels are moved on by half a group.</summary>
+        Channel = 2,
+
+        /// <summary>Shortcut shift: a block gives its input and, behind it, 8, 16 or 32 channels of its own.</summary>
+        Shortcut = 4,
+    }
+
+    /// <summary>
+    /// The standard deviation of the adder filters that networks without shortcuts start with. Of filters no larger than their inputs, most lie below
+    /// x in the same sense for all outputs, so that all channels become the sum of the inputs: of N(0, 1) two layers leave one direction for all
+    /// channels, and nothing to learn from. At 4.5, what filters settle at in training, the signs of x - f differ by filter.
+    /// </summary>
+    private const double WideFilters = 4.5;
+
     private readonly LayerFactory layers;
     private readonly NetBuilder net = new();
+    private readonly double filters;
     private string last = WiredNetwork.InputName;
     private long channels;
 
-    private EfficientNets(LayerFactory layers, long channels) => (this.layers, this.channels) = (layers, channels);
+    private EfficientNets(LayerFactory layers, long channels, double filters = 1) =>
+        (this.layers, this.channels, this.filters) = (layers, channels, filters);
 
     /// <summary>MobileNet: depthwise 3x3 layers, each with a 1x1 layer behind it.</summary>
     /// <param name="layers">Makes the layers.</param>
@@ -37,7 +63,7 @@ internal sealed class EfficientNets
     /// <param name="inputChannels">Channels of the picture.</param>
     public static Module MobileNetV1(LayerFactory layers, bool large, int classes, int inputChannels)
     {
-        EfficientNets net = new(layers, inputChannels);
+        EfficientNets net = new(layers, inputChannels, WideFilters);
         net.Unit("conv1", "bn1", First, 32, 3, large ? 2 : 1, activation: nn.ReLU);
         (long Channels, int Stride)[] pairs =
             [(64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1), (512, 1), (512, 1), (512, 1), (512, 1), (1024, 2), (1024, 1)];
@@ -55,7 +81,7 @@ internal sealed class EfficientNets
     /// <inheritdoc cref="MobileNetV1"/>
     public static Module MobileNetV2(LayerFactory layers, bool large, int classes, int inputChannels)
     {
-        EfficientNets net = new(layers, inputChannels);
+        EfficientNets net = new(layers, inputChannels, WideFilters);
         net.Unit("conv1", "bn1", First, 32, 3, large ? 2 : 1, activation: nn.ReLU6);
         (int Expansion, long Channels, int Blocks, int Stride)[] stages =
             [(1, 16, 1, 1), (6, 24, 2, large ? 2 : 1), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)];
@@ -75,7 +101,7 @@ internal sealed class EfficientNets
     /// <inheritdoc cref="MobileNetV1"/>
     public static Module SqueezeNet(LayerFactory layers, bool large, int classes, int inputChannels)
     {
-        EfficientNets net = new(layers, inputChannels);
+        EfficientNets net = new(layers, inputChannels, WideFilters);
         net.Unit("conv1", "bn1", First, 96, large ? 7 : 3, large ? 2 : 1, padding: large ? 2 : 1, activation: nn.ReLU);
         net.Pool("pool1");
         (long Squeezed, long Expanded)[] modules = [(16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256)];
@@ -138,18 +164,35 @@ internal sealed class EfficientNets
             net.Excite($"{name}.se", Math.Max(4, width / 16));
         });
 
-    /// <summary>A ResNet for 32x32 pictures whose 3x3 layers are shifts of channels between two 1x1 layers, the first of which has six times the channels.</summary>
-    /// <inheritdoc cref="SeResNet"/>
-    public static Module ShiftResNet(LayerFactory layers, int n, int classes, int inputChannels) =>
-        ResNet(layers, n, classes, inputChannels, (net, name, width, stride) =>
+    /// <summary>
+    /// A ResNet for 32x32 pictures whose 3x3 layers are shifts of channels between two 1x1 layers, the first of which has six times the channels.
+    /// </summary>
+    /// <param name="layers">Makes the layers.</param>
+    /// <param name="n">Blocks of a stage; 6n + 2 layers.</param>
+    /// <param name="shifts">What is shifted, and how.</param>
+    /// <param name="classes">Classes.</param>
+    /// <param name="inputChannels">Channels of the picture.</param>
+    public static Module ShiftResNet(LayerFactory layers, int n, Shifts shifts, int classes, int inputChannels)
+    {
+        int groups = shifts.HasFlag(Shifts.Channel) ? 2 : 1;
+        return ResNet(layers, n, classes, inputChannels, Body, concatenates: shifts.HasFlag(Shifts.Shortcut));
+
+        void Body(EfficientNets net, string name, long width, int stride)
         {
-            net.Unit($"{name}.conv1", $"{name}.bn1", Inner, 6 * width, 1, activation: nn.ReLU);
-            net.Then($"{name}.shift", new Shift(net.channels));
-            net.Unit($"{name}.conv2", $"{name}.bn2", Inner, width, 1, stride);
-        });
+            net.Unit($"{name}.conv1", $"{name}.bn1", Inner, 6 * width, 1, groups: groups, activation: nn.ReLU);
+            if (groups > 1)
+            {
+                // By half a group, so that half of what a group reads comes from its neighbour.
+                net.Then($"{name}.channel_shift", SelectChannels.Rotated(net.channels, net.channels / groups / 2));
+            }
+
+            net.Then($"{name}.shift", shifts.HasFlag(Shifts.Address) ? Shift.Four(net.channels) : Shift.Nine(net.channels));
+            net.Unit($"{name}.conv2", $"{name}.bn2", Inner, width, 1, stride, groups: groups);
+        }
+    }
 
     private static WiredNetwork ResNet(
-        LayerFactory layers, int n, int classes, int inputChannels, Action<EfficientNets, string, long, int> body)
+        LayerFactory layers, int n, int classes, int inputChannels, Action<EfficientNets, string, long, int> body, bool concatenates = false)
     {
         EfficientNets net = new(layers, inputChannels);
         net.Unit("conv1", "bn1", First, 16, 3, activation: nn.ReLU);
@@ -158,8 +201,15 @@ internal sealed class EfficientNets
             for (int i = 0; i < n; i++)
             {
                 string name = $"layer{stage + 1}.{i}", input = net.last;
-                (long before, long width, int stride) = (net.channels, 16L << stage, stage > 0 && i == 0 ? 2 : 1);
+                (long before, long width, int stride) = (net.channels, (concatenates ? 8L : 16L) << stage, stage > 0 && i == 0 ? 2 : 1);
                 body(net, name, width, stride);
+                if (concatenates)
+                {
+                    net.Then($"{name}.relu", nn.ReLU());
+                    net.Precede(name, input, before, stride);
+                    continue;
+                }
+
                 string output = net.last;
                 (net.last, net.channels) = (input, before);
                 string shortcut = stride == 1 ? input : net.Unit($"{name}.downsample.0", $"{name}.downsample.1", Inner, width, 1, stride);
@@ -174,6 +224,19 @@ internal sealed class EfficientNets
         net.last = net.net.Add("bn2", layers.BatchNorm(classes), net.last);
         net.Then("flatten", nn.Flatten());
         return net.net.Build();
+    }
+
+    /// <summary>The shortcut shift: a block's input stands before its output instead of being added, as memory is laid out in advance.</summary>
+    private void Precede(string name, string input, long before, int stride)
+    {
+        (string output, long own) = (last, channels);
+        last = input;
+        if (stride > 1)
+        {
+            Then($"{name}.pool", nn.MaxPool2d(3, stride: stride, padding: 1));
+        }
+
+        (last, channels) = (net.Join($"{name}.concat", Join.Concatenation, last, output), before + own);
     }
 
     private void InvertedResidual(string name, int expansion, long width, int stride)
@@ -276,6 +339,12 @@ internal sealed class EfficientNets
         }
 
         Module layer = layers.Create(slot);
+        if (layer is Adder2d adder)
+        {
+            using var guard = no_grad();
+            using Tensor scaled = adder.Filters.mul_(filters);
+        }
+
         (last, channels) = (net.Add(slot.Name, layer, last), slot.OutChannels);
         return layer;
     }

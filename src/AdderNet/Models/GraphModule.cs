@@ -73,6 +73,8 @@ public static class GraphModule
                 Kernel(pool.Window), Stride(pool.Window), Padding(pool.Window), count_include_pad: pool.CountsPadding),
             GlobalAveragePoolNode => nn.AdaptiveAvgPool2d(1),
             ChannelShuffleNode shuffle => nn.ChannelShuffle(shuffle.Groups),
+            SelectChannelsNode select => new SelectChannels(select.Channels),
+            ShiftNode shift => new Shift(shift.Rows, shift.Columns),
             FlattenNode => nn.Flatten(),
             _ => throw Unsupported(node, $"a {node.GetType().Name[..^"Node".Length]} has no module"),
         };

@@ -17,6 +17,7 @@ public sealed class LayerFactory
     private readonly WeightGradient gradient;
     private readonly InputGradient inputGradient;
     private bool synchronizesBatchNorm;
+    private VersatileFilters? versatile;
 
     /// <summary>Layers of any kind at any place, the first and the last included.</summary>
     /// <param name="kindOf">The kind of the layer in each slot; the same slot always has the same.</param>
@@ -50,13 +51,33 @@ public sealed class LayerFactory
 
     /// <summary>Inner layers of one kind, with the gradients of these.</summary>
     internal LayerFactory WithInner(LayerKind kind) =>
-        Inner(kind, gradient, inputGradient).WithSynchronizedBatchNorm(synchronizesBatchNorm);
+        new(slot => slot.Position == LayerPosition.Inner ? kind : LayerKind.Conv, gradient, inputGradient)
+        {
+            synchronizesBatchNorm = synchronizesBatchNorm,
+            versatile = versatile,
+        };
 
     /// <summary>
     /// These layers with BatchNorms that normalize by the statistics of the whole batch where several processes share it out (PyTorch's
     /// SyncBatchNorm), or with ordinary ones.
     /// </summary>
-    internal LayerFactory WithSynchronizedBatchNorm(bool synchronize) => new(kindOf, gradient, inputGradient) { synchronizesBatchNorm = synchronize };
+    internal LayerFactory WithSynchronizedBatchNorm(bool synchronize) => new(kindOf, gradient, inputGradient)
+    {
+        synchronizesBatchNorm = synchronize,
+        versatile = versatile,
+    };
+
+    /// <summary>
+    /// These layers with versatile filters in all inner slots where a primary filter has more than one secondary filter. A layer in groups stays
+    /// as it is.
+    /// </summary>
+    /// <param name="filters">The secondary filters.</param>
+    /// <returns>A factory whose <see cref="Create"/> also refuses sizes that make no versatile layer.</returns>
+    public LayerFactory Versatile(VersatileFilters filters)
+    {
+        ArgumentNullException.ThrowIfNull(filters);
+        return new(kindOf, gradient, inputGradient) { synchronizesBatchNorm = synchronizesBatchNorm, versatile = filters };
+    }
 
     /// <summary>The BatchNorm behind a layer.</summary>
     internal Module BatchNorm(long channels) => synchronizesBatchNorm ? new SynchronizedBatchNorm2d(channels) : nn.BatchNorm2d(channels);
@@ -84,7 +105,20 @@ public sealed class LayerFactory
     public Module Create(LayerSlot slot)
     {
         ArgumentNullException.ThrowIfNull(slot);
-        return kindOf(slot) switch
+        if (versatile is not null && slot is { Position: LayerPosition.Inner, Groups: 1 } && versatile.Count(slot.KernelSize) > 1)
+        {
+            (long seen, long primary) = Versatile2d.PrimarySize(versatile, slot.InChannels, slot.OutChannels, slot.KernelSize, slot.Padding);
+            LayerSlot of = slot with { Name = $"{slot.Name}.primary", InChannels = seen, OutChannels = primary };
+            return SeesBits(of) || slot.Bias
+                ? throw new ArgumentException("Versatile filters are those of adder layers and convolutions without a bias.")
+                : new Versatile2d(Layer(of), versatile);
+        }
+
+        return Layer(slot);
+    }
+
+    private Module Layer(LayerSlot slot) =>
+        kindOf(slot) switch
         {
             LayerKind.Adder => Layers.Adder2d(
                 slot.InChannels, slot.OutChannels, slot.KernelSize, slot.Stride, slot.Padding, groups: slot.Groups, bias: slot.Bias,
@@ -94,7 +128,6 @@ public sealed class LayerFactory
             LayerKind.DoReFa => Binary(slot, Binarization.DoReFa),
             LayerKind kind => throw new ArgumentException($"There is no layer kind {kind}."),
         };
-    }
 
     /// <summary>
     /// Whether the layer of a slot sees one bit of each activation. Then no ReLU may stand before it: after it every sign is +1 (and DoReFa's

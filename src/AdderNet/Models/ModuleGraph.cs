@@ -11,7 +11,7 @@ namespace AdderNet.Models;
 public static class ModuleGraph
 {
     private const string Supported =
-        "Sequential, the models of this library, Adder2d, Conv2d, Linear, BatchNorm1d, BatchNorm2d, ReLU, ReLU6, Hardtanh, Sigmoid, MaxPool2d, "
+        "Sequential, the models of this library, Versatile2d, Adder2d, Conv2d, Linear, BatchNorm1d, BatchNorm2d, ReLU, ReLU6, Hardtanh, Sigmoid, MaxPool2d, "
         + "AvgPool2d, AdaptiveAvgPool2d(1), Upsample (nearest), ChannelShuffle, Flatten, Dropout and Identity";
 
     /// <summary>
@@ -54,6 +54,7 @@ public static class ModuleGraph
                 Sequential sequence => ReadAll(sequence.named_children(), path, input),
                 Residual block => ReadBlock(block, path, input),
                 WiredNetwork network => ReadWires(network, path, input),
+                Versatile2d layer => ReadVersatile(layer, name, input),
                 Dropout or Dropout1d or Dropout2d or AlphaDropout or Identity => input,
                 // A layer that stands in several places has one set of weights.
                 _ => Add(read.TryGetValue(module, out GraphNode? same)
@@ -83,6 +84,26 @@ public static class ModuleGraph
             }
 
             return last;
+        }
+
+        /// <summary>A layer for each kind of secondary filters; those that only see other channels share the tensor.</summary>
+        private string ReadVersatile(Versatile2d layer, string name, string input)
+        {
+            Dictionary<int, string> parts = [];
+            foreach (int start in layer.Filters.Starts.Where(_ => layer.Filters.ChannelsLeftOut > 0))
+            {
+                int[] channels = [.. Enumerable.Range(start, layer.Seen)];
+                parts[start] = Add(new SelectChannelsNode { Name = Within(name, $"channels{start}"), Inputs = [input], Channels = channels });
+            }
+
+            FilterNode primary = (FilterNode)Node(layer.Primary, Within(name, "primary"), [input]);
+            FilterNode[] inner = [.. layer.Filters.Borders(primary.Window.KernelH).Select(border => border == 0 ? primary : primary.WithoutBorder(border))];
+            string[] outputs = [.. layer.Secondary.Select((secondary, i) => Add(inner[secondary.Border] with
+            {
+                Name = i == 0 ? primary.Name : Within(name, $"secondary{i}"),
+                Inputs = [parts.GetValueOrDefault(secondary.Start, input)],
+            }))];
+            return Add(new ConcatenateNode { Name = name, Inputs = outputs });
         }
 
         private string ReadAll(IEnumerable<(string Name, Module Layer)> layers, string path, string input) =>
@@ -156,6 +177,7 @@ public static class ModuleGraph
         AdaptiveAvgPool2d { output_size: [1] or [1, 1] } => new GlobalAveragePoolNode { Name = name, Inputs = inputs },
         Upsample { mode: UpsampleMode.Nearest, scale_factor: [double rows, double columns] } when rows == columns && rows is 2 or 3 or 4 or 8 =>
             new UpsampleNode { Name = name, Inputs = inputs, Factor = (int)rows },
+        SelectChannels layer => new SelectChannelsNode { Name = name, Inputs = inputs, Channels = layer.Channels },
         Shift layer => new ShiftNode { Name = name, Inputs = inputs, Rows = layer.Rows, Columns = layer.Columns },
         ChannelShuffle layer => new ChannelShuffleNode { Name = name, Inputs = inputs, Groups = (int)layer.groups },
         Flatten { start_dim: 1, end_dim: -1 or 3 } => new FlattenNode { Name = name, Inputs = inputs },

@@ -227,6 +227,31 @@ const AdderNet = (() => {
         return y;
       },
     }),
+
+    "select-channels": (node, [shape]) => ({
+      counts: none,
+      run([x]) {
+        const pixels = shape[1] * shape[2], y = new x.constructor(size(node.shape));
+        node.channels.forEach((from, c) => y.set(x.subarray(from * pixels, (from + 1) * pixels), c * pixels));
+        return y;
+      },
+    }),
+
+    shift: (node, [[channels, height, width]]) => ({
+      counts: none,
+      run([x]) {
+        const y = new x.constructor(x.length).fill(node.grid.zero);
+        for (let c = 0; c < channels; c++) {
+          for (let row = 0; row < height; row++) {
+            const from = row + node.rows[c];
+            if (from < 0 || from >= height) continue;
+            for (let column = Math.max(0, -node.columns[c]); column < Math.min(width, width - node.columns[c]); column++)
+              y[(c * height + row) * width + column] = x[(c * height + from) * width + column + node.columns[c]];
+          }
+        }
+        return y;
+      },
+    }),
   };
 
   /* A network from the object that model.js holds. */
