@@ -342,7 +342,7 @@ internal sealed class EfficientNets
         if (layer is Adder2d adder)
         {
             using var guard = no_grad();
-            using Tensor scaled = adder.Filters.mul_(filters);
+            adder.Filters.mul_(filters);
         }
 
         (last, channels) = (net.Add(slot.Name, layer, last), slot.OutChannels);
