@@ -17,6 +17,7 @@ namespace AdderNet.Models;
 /// shufflenet-224     3x224x224  137.5M  1.866M     137M    -          Zhang et al., CVPR 2018, tables 1 and 2 (1x, 3 groups)
 /// se-resnet20        3x32x32    40.8M   0.276M     -       -          Hu et al., CVPR 2018 (the block; it narrows to a 16th, but to 4 channels at least)
 /// shift-resnet20     3x32x32    32.2M   0.187M     -       0.19M      Wu et al., CVPR 2018, table 2 (expansion 6)
+/// addressnet20       3x32x32    11.4M   0.061M     -       -          Zhong et al., 2018 (its primitives in shift-resnet20)
 /// </code>
 /// In an AdderNet all inner layers are adder layers, each with its BatchNorm, depthwise and grouped ones too; the two small layers that
 /// weigh channels in squeeze-and-excitation are ordinary in every version.
@@ -42,7 +43,7 @@ internal sealed class EfficientNets
 
     /// <summary>
     /// The standard deviation of the adder filters that networks without shortcuts start with. Of filters no larger than their inputs, most lie below
-    /// x in the same sense for all outputs, so that all channels become the sum of the inputs: of N(0, 1) two layers leave one direction for all
+    /// x in the same sense for all outputs, so that all channels become the sum of the inputs: of N(0, 1) a few layers leave one direction for all
     /// channels, and nothing to learn from. At 4.5, what filters settle at in training, the signs of x - f differ by filter.
     /// </summary>
     private const double WideFilters = 4.5;

@@ -13,6 +13,7 @@ namespace AdderNet.Models;
 /// resnet32     5, 5, 5       16..64    32x32    69.12M    69.12M
 /// resnet18     2, 2, 2, 2    64..512   224x224  1.81G     1.8G
 /// resnet50     3, 4, 6, 3    256..2048 224x224  4.09G     3.9G (with the stride in the first 1x1 layer of a block; the official code has it in the 3x3)
+/// versatile-resnet50, the same with Wang et al.'s filters        3.25G     3.0G, and 10.99M parameters of 11.0M (as others cite)
 /// </code>
 /// </summary>
 internal static class ResNets
