@@ -34,10 +34,12 @@ internal sealed class Member : IDisposable
         {
             ranks = Communicator.Start();
         }
-        catch (DistributedException) when (Communicator.LaunchedRank > 0)
+        catch (DistributedException e)
         {
-            // It is the same for all, and the first one says it.
-            return ExitCode.Failure;
+            // It is the same for all of a machine, and the first of them says it.
+            return Communicator.IsFirstOfMachine
+                ? Failure.Report(e, host.Error, $"rank {Communicator.LaunchedRank} on {Environment.MachineName}: ")
+                : ExitCode.Failure;
         }
 
         using Member member = new(host, ranks);

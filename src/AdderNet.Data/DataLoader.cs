@@ -88,16 +88,15 @@ public sealed class DataLoader : IDisposable
         int last = ItemCount - (BatchCount - 1) * this.batchSize;
         bool joins = last < Math.Min(minLast, batchSize) && BatchCount > 1;
         BatchCount -= joins ? 1 : 0;
-        largestBatch = joins ? this.batchSize + last : this.batchSize;
-        if (shard is not null)
-        {
-            largestBatch = (largestBatch + shard.Count - 1) / shard.Count;
-        }
+        last = joins ? this.batchSize + last : last;
+        largestBatch = Math.Max(BatchCount > 1 ? Own(this.batchSize) : 0, Own(last));
 
         if ((long)largestBatch * Height * Width * Channels > Array.MaxLength)
         {
             throw new DataException($"{largestBatch:N0} images of {Height}x{Width}x{Channels} are more than fit in one batch; use a smaller batch size.");
         }
+
+        int Own(int images) => shard?.CountOf(images) ?? images;
     }
 
     /// <summary>Batches in an epoch.</summary>
@@ -179,8 +178,7 @@ public sealed class DataLoader : IDisposable
     private Batch NewBatch(int[] order, int number)
     {
         int start = number * batchSize, all = number == BatchCount - 1 ? ItemCount - start : batchSize;
-        (int from, int to) = shard?.Of(all) ?? (0, all);
-        int[] indices = order[(start + from)..(start + to)];
+        int[] indices = shard is null ? order[start..(start + all)] : [.. shard.Of(all).SelectMany(part => order[(start + part.Start)..(start + part.End)])];
         long[] labels = new long[indices.Length];
         for (int i = 0; i < labels.Length; i++)
         {

@@ -36,12 +36,13 @@ public sealed unsafe class Communicator : IDisposable
         this.library = library;
         courier = new Courier(library);
         (Rank, Size, Version) = (courier.Rank, courier.Size, courier.Version);
-        if (launch.Size is { } size && size != Size)
+        if (Rank != launch.Rank || Size != (launch.Size ?? Size))
         {
             courier.Dispose();
+            string started = launch.Size is { } size ? $"started {size} processes" : $"made this process number {launch.Rank}, from 0,";
             throw new DistributedException(
-                $"{launch.Launcher} started {size} processes, but the MPI library found ({Version}) sees {Size}: launcher and library are not of one "
-                + $"family; start with the library's own mpirun, or name the launcher's library in {MpiLibrary.PathVariable}.");
+                $"{launch.Launcher} {started}, but the MPI library found ({Version}) sees {Size}: they don't know each other; start with the "
+                + $"library's own mpirun, or with srun --mpi=pmix or --mpi=pmi2, or name the launcher's library in {MpiLibrary.PathVariable}.");
         }
 
         Sharing = CountSharing();
@@ -80,8 +81,17 @@ public sealed unsafe class Communicator : IDisposable
         return new Communicator(MpiLibrary.Load(launch, Environment.GetEnvironmentVariable(MpiLibrary.PathVariable)), launch);
     }
 
-    /// <summary>The rank that a launcher gave this process, as its environment says: it is known even where MPI can't be used.</summary>
+    /// <summary>
+    /// The launcher of MPI programs that started this process as one of several, in words; null where none did. Like the others of its kind
+    /// it is known even where MPI can't be used.
+    /// </summary>
+    public static string? Launcher => Launch.Of(Environment.GetEnvironmentVariable) is { IsOfMpi: true } launch ? launch.Launcher : null;
+
+    /// <summary>The rank that a launcher gave this process; 0 for a process on its own.</summary>
     public static int LaunchedRank => Launch.Of(Environment.GetEnvironmentVariable)?.Rank ?? 0;
+
+    /// <summary>Whether this process tells of what is the same for all on its machine.</summary>
+    public static bool IsFirstOfMachine => Launch.Of(Environment.GetEnvironmentVariable)?.IsFirstOfMachine ?? true;
 
     /// <summary>Puts the sum over all ranks in the place of each number, in the same bits in every rank.</summary>
     public void Sum(Span<float> numbers)
@@ -221,14 +231,6 @@ public sealed unsafe class Communicator : IDisposable
         ArgumentNullException.ThrowIfNull(text);
         string? own = Agree(() => Rank == 0 ? text() : null);
         return Encoding.UTF8.GetString(Broadcast(own is null ? null : Encoding.UTF8.GetBytes(own)));
-    }
-
-    /// <summary>Whether something is so in any rank.</summary>
-    public bool Any(bool here)
-    {
-        double[] count = [here ? 1 : 0];
-        Sum(count);
-        return count[0] > 0;
     }
 
     /// <summary>Numbers to sum up, by which all ranks learn who failed: one a rank.</summary>

@@ -11,8 +11,8 @@ namespace AdderNet.Distributed;
 /// </remarks>
 internal sealed partial class Courier : IDisposable
 {
-    // Microseconds between two looks: while somebody waits, and while all compute.
-    private const uint WaitedPause = 20, Pause = 200;
+    // Microseconds between two looks: while somebody waits, while all compute, and when one process still has something to do by itself.
+    private const uint WaitedPause = 20, Pause = 200, PartingPause = 10_000;
 
     // Looks without a pause before the first one: small messages within a machine arrive in a few microseconds.
     private const int EagerLooks = 200;
@@ -151,15 +151,9 @@ internal sealed partial class Courier : IDisposable
                     Monitor.Wait(gate);
                 }
 
-                if (abortCode is not null)
+                if (abortCode is not null || (given.Count == 0 && moving.Count == 0))
                 {
                     break;
-                }
-
-                if (given.Count == 0 && moving.Count == 0)
-                {
-                    library.Leave();
-                    return;
                 }
 
                 while (given.TryDequeue(out Transfer? transfer))
@@ -185,7 +179,33 @@ internal sealed partial class Courier : IDisposable
             }
         }
 
-        library.Abort(abortCode.Value);
+        if (abortCode is { } code)
+        {
+            library.Abort(code);
+        }
+        else
+        {
+            Part();
+        }
+    }
+
+    /// <summary>Leaves when all others do so. MPI's own end would wait for them without a pause.</summary>
+    private void Part()
+    {
+        try
+        {
+            nint request = library.BeginParting();
+            while (!library.Test(ref request))
+            {
+                _ = Sleep(PartingPause);
+            }
+
+            library.Leave();
+        }
+        catch (DistributedException)
+        {
+            // All that was to be said has been, and the launcher notices a process that ends without a farewell.
+        }
     }
 
     /// <summary>Begins a transfer that was not yet, and looks after it.</summary>

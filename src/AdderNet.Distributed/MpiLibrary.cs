@@ -19,6 +19,7 @@ internal sealed unsafe partial class MpiLibrary
 
     private readonly delegate* unmanaged<nint, nint, int, int*, int> initThread;
     private readonly delegate* unmanaged<nint, int*, int> commRank, commSize;
+    private readonly delegate* unmanaged<nint, nint*, int> commDup, ibarrier;
     private readonly delegate* unmanaged<nint, void*, int, nint, nint, nint, nint*, int> iallreduce;
     private readonly delegate* unmanaged<void*, int, nint, int, nint, nint*, int> ibcast;
     private readonly delegate* unmanaged<void*, int, nint, void*, int, nint, nint, nint*, int> iallgather;
@@ -27,12 +28,15 @@ internal sealed unsafe partial class MpiLibrary
     private readonly delegate* unmanaged<int> finalize;
     private readonly delegate* unmanaged<byte*, int*, int> getLibraryVersion;
     private readonly nint world, @byte, @float, @double, sum, ignored, inPlace;
+    private nint partings;
 
     private MpiLibrary(nint library)
     {
         initThread = (delegate* unmanaged<nint, nint, int, int*, int>)Function("MPI_Init_thread");
         commRank = (delegate* unmanaged<nint, int*, int>)Function("MPI_Comm_rank");
         commSize = (delegate* unmanaged<nint, int*, int>)Function("MPI_Comm_size");
+        commDup = (delegate* unmanaged<nint, nint*, int>)Function("MPI_Comm_dup");
+        ibarrier = (delegate* unmanaged<nint, nint*, int>)Function("MPI_Ibarrier");
         iallreduce = (delegate* unmanaged<nint, void*, int, nint, nint, nint, nint*, int>)Function("MPI_Iallreduce");
         ibcast = (delegate* unmanaged<void*, int, nint, int, nint, nint*, int>)Function("MPI_Ibcast");
         iallgather = (delegate* unmanaged<void*, int, nint, void*, int, nint, nint, nint*, int>)Function("MPI_Iallgather");
@@ -74,12 +78,15 @@ internal sealed unsafe partial class MpiLibrary
     public static MpiLibrary Load(Launch launch, string? path)
     {
         string[] names = path is { Length: > 0 } ? [path] : Names(openMpiFirst: launch.PrefersOpenMpi);
-        nint library = names.Select(Open).FirstOrDefault(handle => handle != 0);
+        List<(string Name, string Text)> reasons = [];
+        nint library = names.Select(name => Open(name, reasons)).FirstOrDefault(handle => handle != 0);
         if (library == 0)
         {
+            // That a library lacks another one says more than that it is not there itself.
+            string reason = reasons.Find(r => !r.Text.StartsWith($"{r.Name}: cannot open", StringComparison.Ordinal)).Text ?? reasons[0].Text;
             throw new DistributedException(
-                $"This is one of several processes of {launch.Launcher}, but the MPI library ({string.Join(", ", names)}) can't be loaded; install the "
-                + $"launcher's own, or give its path in {PathVariable}.");
+                $"This is one of several processes of {launch.Launcher}, but the MPI library ({string.Join(", ", names)}) can't be loaded ({reason}); "
+                + $"install the launcher's own, or give its path in {PathVariable}.");
         }
 
         try
@@ -98,6 +105,9 @@ internal sealed unsafe partial class MpiLibrary
     {
         int provided;
         Check(initThread(0, 0, ThreadSerialized, &provided), "MPI_Init_thread");
+        nint copy = 0;
+        Check(commDup(world, &copy), "MPI_Comm_dup");
+        partings = copy;
     }
 
     public int Rank()
@@ -149,6 +159,17 @@ internal sealed unsafe partial class MpiLibrary
         return request;
     }
 
+    /// <summary>
+    /// Begins to wait until all processes have come here. It has nothing to do with sums and messages: a process that leaves for a reason of its
+    /// own is not taken to answer what others wait for.
+    /// </summary>
+    public nint BeginParting()
+    {
+        nint request = 0;
+        Check(ibarrier(partings, &request), "MPI_Ibarrier");
+        return request;
+    }
+
     /// <summary>Goes on with what was begun, and says whether it is complete.</summary>
     public bool Test(ref nint request)
     {
@@ -179,10 +200,21 @@ internal sealed unsafe partial class MpiLibrary
     /// Open MPI loads parts of itself that look for the symbols of the library among those that all may see, which .NET's own loader keeps
     /// apart.
     /// </summary>
-    private static nint Open(string name)
+    private static nint Open(string name, List<(string Name, string Text)> reasons)
     {
         const int now = 2, global = 0x100, globalOnMacOS = 8;
-        return OperatingSystem.IsMacOS() ? LoadOnMacOS(name, now | globalOnMacOS) : LoadOnLinux(name, now | global);
+        bool isMacOS = OperatingSystem.IsMacOS();
+        // The first call finds the function, which would forget the reason.
+        _ = Reason();
+        nint library = isMacOS ? LoadOnMacOS(name, now | globalOnMacOS) : LoadOnLinux(name, now | global);
+        if (library == 0)
+        {
+            reasons.Add((name, Reason()));
+        }
+
+        return library;
+
+        string Reason() => Marshal.PtrToStringUTF8(isMacOS ? ErrorOnMacOS() : ErrorOnLinux())?.ReplaceLineEndings(" ") ?? "for no reason that the system tells";
     }
 
     [LibraryImport("libdl.so.2", EntryPoint = "dlopen", StringMarshalling = StringMarshalling.Utf8)]
@@ -190,6 +222,12 @@ internal sealed unsafe partial class MpiLibrary
 
     [LibraryImport("libSystem.dylib", EntryPoint = "dlopen", StringMarshalling = StringMarshalling.Utf8)]
     private static partial nint LoadOnMacOS(string name, int flags);
+
+    [LibraryImport("libdl.so.2", EntryPoint = "dlerror")]
+    private static partial nint ErrorOnLinux();
+
+    [LibraryImport("libSystem.dylib", EntryPoint = "dlerror")]
+    private static partial nint ErrorOnMacOS();
 
     private static void Check(int code, string function)
     {

@@ -85,7 +85,7 @@ internal static class BatchNorms
             {
                 using (batch)
                 {
-                    foreach ((int start, int count) in step.Pieces(batch.Count))
+                    foreach ((int start, int count) in step.Pieces(batch))
                     {
                         using var pieceScope = NewDisposeScope();
                         step.Synchronized(() => batch.Loss(start, count));

@@ -99,7 +99,7 @@ public sealed class RunFolder : IDisposable
     public Communicator Ranks { get; }
 
     /// <summary>What of each batch is this process's; null for all.</summary>
-    public Shard? Shard => Ranks.Size > 1 ? new Shard(Ranks.Rank, Ranks.Size) : null;
+    public Shard? Shard => Ranks.Size > 1 ? new Shard(Ranks.Rank, Ranks.Size, Recipe.MicroBatches) : null;
 
     /// <summary>Whether this process writes the folder.</summary>
     internal bool IsOwn => held is not null;

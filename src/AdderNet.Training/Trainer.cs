@@ -1,3 +1,4 @@
+using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
 using AdderNet.Checkpoints;
 using AdderNet.Data;
@@ -20,7 +21,9 @@ namespace AdderNet.Training;
 /// </para>
 /// <para>
 /// Where the folder was opened for several processes, each takes its part of every batch, and the optimizer sees the gradient of the whole
-/// batch. Each of them makes a trainer and runs it; what one fails with ends all, the others with a <see cref="PeerException"/>.
+/// batch. Each of them makes a trainer and runs it; what one fails with ends all, the others with a <see cref="PeerException"/>. With
+/// synchronized BatchNorms, whose processes wait for each other within a step, the others don't hear of it, and
+/// <see cref="Communicator.Failure"/> stays null: whoever catches the exception then calls <see cref="Communicator.Abort"/>.
 /// </para>
 /// </remarks>
 /// <example><code>
@@ -273,7 +276,8 @@ public sealed class Trainer : IDisposable
         using UnnormalizedAdders? unnormalized = looked ? null : new(task);
         looked = true;
         using ITaskPass pass = ranks.Agree(() => task.Begin(TrainingPhase.Train, epoch, step.Inspects, stop.Token));
-        int done = 0, batches = BatchCount(TrainingPhase.Train);
+        int done = 0, batches = BatchCount(TrainingPhase.Train), last = step.Exchanged + batches;
+        ExceptionDispatchInfo? failure = null;
         try
         {
             foreach (ITaskBatch batch in pass.Batches)
@@ -295,10 +299,23 @@ public sealed class Trainer : IDisposable
         }
         catch (Exception e) when (e is not OperationCanceledException)
         {
-            step.Fail(e);
-            throw;
+            // Those who stop don't hear of it any more.
+            if (stop.Token.IsCancellationRequested)
+            {
+                throw;
+            }
+
+            if (step.Exchanged < last)
+            {
+                step.Fail(e);
+                throw;
+            }
+
+            failure = ExceptionDispatchInfo.Capture(e);
         }
 
+        // Of a failure behind the last step's sums the others hear here.
+        ranks.Agree(() => failure?.Throw());
         pass.Combine(ranks);
         return SoFar(pass.Count);
 

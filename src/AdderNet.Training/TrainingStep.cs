@@ -1,5 +1,6 @@
 using System.Runtime.ExceptionServices;
 using System.Runtime.InteropServices;
+using AdderNet.Data;
 using AdderNet.Distributed;
 using AdderNet.Training.DataParallel;
 using TorchSharp;
@@ -20,6 +21,7 @@ internal sealed class TrainingStep : IDisposable
     private readonly Recipe recipe;
     private readonly ActivationWatch? watch;
     private readonly Communicator ranks;
+    private readonly Shard shard;
     private readonly GradientExchange? exchange;
     private readonly SynchronizedBatchNorm2d[] synchronized = [];
     private bool oneImageWorks;
@@ -34,6 +36,7 @@ internal sealed class TrainingStep : IDisposable
         this.task = task;
         this.recipe = recipe;
         this.ranks = ranks ?? Communicator.Alone;
+        shard = new Shard(this.ranks.Rank, this.ranks.Size, recipe.MicroBatches);
         Optimizer = new MomentumSgd(task, recipe);
         watch = detectAnomaly ? new ActivationWatch(task) : null;
         if (this.ranks.Size > 1)
@@ -88,8 +91,7 @@ internal sealed class TrainingStep : IDisposable
             module.zero_grad(true);
         }
 
-        (int Start, int Count)[] pieces = [.. Pieces(batch.Count)];
-        foreach ((int start, int count) in pieces)
+        foreach ((int start, int count) in Pieces(batch))
         {
             bool last = start + count == batch.Count;
             if (last)
@@ -122,7 +124,13 @@ internal sealed class TrainingStep : IDisposable
         return stop;
     }
 
-    /// <summary>Tells the other processes that this one failed while it learned, and throws what all of them agree upon.</summary>
+    /// <summary>Steps whose gradients all processes have summed up.</summary>
+    public int Exchanged => exchange?.Steps ?? 0;
+
+    /// <summary>
+    /// Tells the other processes, who are about to sum up the next step's gradients, that this one failed while it learned, and throws what all
+    /// of them agree upon.
+    /// </summary>
     /// <param name="failure">What it failed with.</param>
     public void Fail(Exception failure)
     {
@@ -133,14 +141,23 @@ internal sealed class TrainingStep : IDisposable
         }
     }
 
-    /// <summary>The pieces in which a batch goes through the model.</summary>
-    public IEnumerable<(int Start, int Count)> Pieces(int images)
+    /// <summary>
+    /// The pieces in which this process's part of a batch goes through the model: as many in all processes, who may wait for each other within
+    /// them.
+    /// </summary>
+    /// <exception cref="TrainingException">The batch is not shared out as <see cref="RunFolder.Shard"/> says.</exception>
+    public IReadOnlyList<(int Start, int Count)> Pieces(ITaskBatch batch)
     {
-        // A last batch may have few images, and BatchNorm needs two in each piece.
-        int pieces = Math.Clamp(images / 2, 1, recipe.MicroBatches);
-        return Enumerable.Range(0, pieces).Select(i => (Begin(i), Begin(i + 1) - Begin(i)));
+        List<(int Start, int Count)> pieces = [];
+        int start = 0;
+        foreach ((int from, int to) in shard.Of(batch.TotalCount))
+        {
+            pieces.Add((start, to - from));
+            start += to - from;
+        }
 
-        int Begin(int piece) => (int)((long)images * piece / pieces);
+        return start == batch.Count ? pieces : throw new TrainingException(
+            $"This process should have {start} of a batch's {batch.TotalCount} images and has {batch.Count}; share batches out as the run folder's Shard says.");
     }
 
     /// <summary>What to say of numbers that are none.</summary>

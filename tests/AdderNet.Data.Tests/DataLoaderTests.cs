@@ -32,7 +32,7 @@ public class DataLoaderTests
 
     [Fact]
     public void Parts_of_a_batch_are_together_the_batch() =>
-        Gen.Select(Gen.Int[8, 150], Gen.Int[8, 70], Gen.Int[2, 4], Gen.Bool).Sample((count, batchSize, parts, learns) =>
+        Gen.Select(Gen.Int[8, 150], Gen.Int[8, 70], Gen.Int[2, 4], Gen.Int[1, 3], Gen.Bool).Sample((count, batchSize, parts, pieces, learns) =>
         {
             Dataset dataset = Samples.NoiseDataset(count);
             List<(int[], long[], float[])> Run(Shard? shard, int minLast)
@@ -42,14 +42,29 @@ public class DataLoaderTests
                 return Take(loader, 2);
             }
 
-            List<(int[] Indices, long[] Labels, float[] Images)>[] shared =
-                [.. Enumerable.Range(0, parts).Select(i => Run(new Shard(i, parts), learns ? 2 : 1))];
             // Who learns needs two images in each part.
-            List<(int[], long[], float[])> whole = Run(null, learns ? 2 * parts : 1);
-            Same(whole, [.. shared[0].Select((_, b) => (
-                shared.SelectMany(s => s[b].Indices).ToArray(), shared.SelectMany(s => s[b].Labels).ToArray(),
-                shared.SelectMany(s => s[b].Images).ToArray()))]);
-            Assert.All(shared.SelectMany(s => s), batch => Assert.True(!learns || batch.Labels.Length >= 2));
+            List<(int[] Indices, long[] Labels, float[] Images)> whole = Run(null, learns ? 2 * parts : 1);
+            Shard[] shards = [.. Enumerable.Range(0, parts).Select(i => new Shard(i, parts, pieces))];
+            Assert.All(shards, shard => Same(
+                [.. whole.Select(batch =>
+                {
+                    int length = batch.Images.Length / batch.Labels.Length;
+                    (int Start, int End)[] own = [.. shard.Of(batch.Labels.Length)];
+                    return (
+                        own.SelectMany(part => batch.Indices[part.Start..part.End]).ToArray(), own.SelectMany(part => batch.Labels[part.Start..part.End]).ToArray(),
+                        own.SelectMany(part => batch.Images[(part.Start * length)..(part.End * length)]).ToArray());
+                })],
+                Run(shard, learns ? 2 : 1)));
+            Assert.All(whole, batch =>
+            {
+                (int Start, int End)[][] own = [.. shards.Select(shard => shard.Of(batch.Labels.Length).ToArray())];
+                Assert.All(own, of => Assert.Equal(own[0].Length, of.Length));
+                // Piece after piece, and each of all processes.
+                Assert.Equal(
+                    Enumerable.Range(0, batch.Labels.Length),
+                    own[0].SelectMany((_, piece) => own.SelectMany(of => Enumerable.Range(of[piece].Start, of[piece].End - of[piece].Start))));
+                Assert.All(own.SelectMany(of => of), part => Assert.True(!learns || part.End - part.Start >= 2));
+            });
         }, iter: 40);
 
     [Fact]

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using System.Globalization;
+using AdderNet.Data;
 using AdderNet.Distributed;
 using AdderNet.Training.Detection;
 using AdderNet.Training.Tests.Detection;
@@ -13,7 +14,9 @@ public class RankTests
 {
     public const string HelperArgument = "--as-rank";
 
-    // A last batch of an odd number of images, which two processes share out unequally.
+    // The last batch has an odd number of images, which two processes share out unequally.
+    private static readonly Dataset Uneven = Small.Data(87, seed: 1);
+
     private static readonly Recipe Plain = Small.Recipe with { Epochs = 3, BatchSize = 36, LearningRate = 0.02, BatchNormBatches = 0, MicroBatches = 2 };
 
     private static readonly Recipe Synchronized = Small.Recipe with
@@ -21,6 +24,7 @@ public class RankTests
         Model = "resnet20",
         Epochs = 2,
         BatchSize = 36,
+        MicroBatches = 2,
         LearningRate = 0.01,
         BatchNormBatches = 2,
         SynchronizedBatchNorm = true,
@@ -62,9 +66,12 @@ public class RankTests
                     break;
                 case "messages":
                     return Exchange(ranks);
-                case "fail":
-                    // The second process has a model of its own, which breaks in the second epoch.
-                    Small.Run(place, Plain, null, p => p.Epoch == 2 && ranks.Rank == 1 ? throw new IOException("broken pipe") : false, ranks, TrainerOf);
+                case "fail" or "fail-last":
+                    // After the second epoch's last step the next that the others do is something else.
+                    Small.Run(
+                        place, Plain, null,
+                        p => p.Epoch == 2 && ranks.Rank == 1 && (scenario == "fail" || p.Batch == p.Batches) ? throw new IOException("broken pipe") : false,
+                        ranks, TrainerOf);
                     break;
                 default:
                     Small.Run(place, Small.Recipe with { Epochs = 1000 }, ranks: ranks, stop: p =>
@@ -116,12 +123,14 @@ public class RankTests
         Assert.Equal(3, trainer.Run(null, TestContext.Current.CancellationToken).History.Count);
     }
 
-    [Fact]
-    public void What_one_process_fails_with_ends_all_of_them()
+    [Theory]
+    [InlineData("fail")]
+    [InlineData("fail-last")]
+    public void What_one_process_fails_with_ends_all_of_them(string scenario)
     {
         Assert.SkipUnless(MpiLaunch.OpenMpi is not null, MpiLaunch.Missing);
         using TempFolder folder = new();
-        Assert.NotEqual(0, MpiLaunch.Run(MpiLaunch.Start(MpiLaunch.OpenMpi!, 2, Program, HelperArgument, "fail", folder["run"])).ExitCode);
+        Assert.NotEqual(0, MpiLaunch.Run(MpiLaunch.Start(MpiLaunch.OpenMpi!, 2, Program, HelperArgument, scenario, folder["run"])).ExitCode);
         Assert.StartsWith(
             $"TrainingException: broken pipe. The checkpoint of epoch 1 in {folder["run"]} is whole. RankFailure", File.ReadAllText(folder["run-1.txt"]));
         Assert.StartsWith("PeerException: ", File.ReadAllText(folder["run-0.txt"]));
@@ -166,17 +175,34 @@ public class RankTests
     [Fact]
     public void A_process_on_its_own_needs_no_MPI_and_one_of_several_says_what_is_missing()
     {
-        Assert.Null(Launch.Of(_ => null));
-        Assert.Null(Launch.Of(name => name is "OMPI_COMM_WORLD_RANK" ? "0" : name is "OMPI_COMM_WORLD_SIZE" ? "1" : null));
-        Launch open = Launch.Of(name => name is "OMPI_COMM_WORLD_RANK" ? "1" : name is "OMPI_COMM_WORLD_SIZE" ? "4" : null)!;
-        Assert.Equal((1, 4, true), (open.Rank, open.Size, open.PrefersOpenMpi));
-        Launch hydra = Launch.Of(name => name is "PMI_RANK" ? "2" : name is "PMI_SIZE" ? "3" : null)!;
-        Assert.Equal((2, 3, false), (hydra.Rank, hydra.Size, hydra.PrefersOpenMpi));
-        Assert.Equal(5, Launch.Of(name => name is "PMIX_RANK" ? "5" : null)!.Rank);
+        Assert.Null(Of());
+        Assert.Null(Of(("OMPI_COMM_WORLD_RANK", "0"), ("OMPI_COMM_WORLD_SIZE", "1")));
+        Launch open = Of(("OMPI_COMM_WORLD_RANK", "1"), ("OMPI_COMM_WORLD_SIZE", "4"), ("OMPI_COMM_WORLD_LOCAL_RANK", "1"))!;
+        Assert.Equal((1, 4, true, false), (open.Rank, open.Size, open.PrefersOpenMpi, open.IsFirstOfMachine));
+        Launch hydra = Of(("PMI_RANK", "2"), ("PMI_SIZE", "3"), ("MPI_LOCALRANKID", "0"))!;
+        Assert.Equal((2, 3, false, true), (hydra.Rank, hydra.Size, hydra.PrefersOpenMpi, hydra.IsFirstOfMachine));
+        Assert.Equal((5, null), Of(("PMIX_RANK", "5")) is { } bare ? (bare.Rank, bare.Size) : default);
+
+        // What srun sets without an option, with --mpi=pmi2, and with --mpi=pmix.
+        (string, string)[] step = [("SLURM_PROCID", "5"), ("SLURM_STEP_NUM_TASKS", "8"), ("SLURM_LOCALID", "1")];
+        Launch none = Of(step)!, pmi = Of([.. step, ("PMI_RANK", "5"), ("PMI_SIZE", "8")])!, pmix = Of([.. step, ("PMIX_RANK", "5")])!;
+        Assert.All([none, pmi, pmix], launch => Assert.Equal((5, 8, 1), (launch.Rank, launch.Size, launch.LocalRank)));
+        Assert.Equal((false, true, true), (none.IsOfMpi, pmi.IsOfMpi, pmix.IsOfMpi));
+        Assert.Equal((false, true), (pmi.PrefersOpenMpi, pmix.PrefersOpenMpi));
+        // The script of a job of Slurm's, a step of one process, and mpirun within a job.
+        Assert.Null(Of(("SLURM_PROCID", "0"), ("SLURM_NTASKS", "8"), ("SLURM_LOCALID", "0")));
+        Assert.Null(Of(("SLURM_PROCID", "0"), ("SLURM_STEP_NUM_TASKS", "1")));
+        Assert.Equal(3, Of([.. step, ("OMPI_COMM_WORLD_RANK", "3"), ("OMPI_COMM_WORLD_SIZE", "4")])!.Rank);
+
         Assert.SkipWhen(OperatingSystem.IsWindows(), "there is no MPI for it");
-        Assert.Contains("can't be loaded", Assert.Throws<DistributedException>(() => MpiLibrary.Load(open, "/nowhere/libmpi.so")).Message);
+        Assert.Contains(
+            "can't be loaded (/nowhere/libmpi.so: cannot open shared object file",
+            Assert.Throws<DistributedException>(() => MpiLibrary.Load(open, "/nowhere/libmpi.so")).Message);
         // A library it is, but none of MPI.
         Assert.Contains("is none", Assert.Throws<DistributedException>(() => MpiLibrary.Load(open, "libc.so.6")).Message);
+
+        static Launch? Of(params (string Name, string Value)[] environment) =>
+            Launch.Of(name => Array.Find(environment, variable => variable.Name == name).Value);
     }
 
     /// <summary>Starts two processes that train, and kills one of them after some batches.</summary>
@@ -220,7 +246,6 @@ public class RankTests
         Require(ranks.FromFirst(() => $"from {ranks.Rank}") == "from 0");
         byte[][] all = ranks.Gather([.. Enumerable.Repeat((byte)ranks.Rank, 1 + ranks.Rank)]);
         Require(all.Select((bytes, rank) => bytes.Length == 1 + rank && bytes.All(b => b == rank)).All(same => same));
-        Require(ranks.Any(ranks.Rank == 1) && !ranks.Any(false));
         Require(ranks.Agree(() => ranks.Rank) == ranks.Rank && ranks.Failure is null);
         // The runtime's own use of signals survives MPI's start.
         string? nothing = Environment.GetEnvironmentVariable("ADDERNET_NOTHING");
@@ -261,7 +286,7 @@ public class RankTests
         Small.Run(path, stop: stop, ranks: ranks);
 
     private static TrainingResult TrainSynchronized(string path, Communicator? ranks = null) =>
-        Small.Run(path, Synchronized, ranks: ranks, trainerOf: folder => new Trainer(folder, Small.Train, Small.Test));
+        Small.Run(path, Synchronized, ranks: ranks, trainerOf: folder => new Trainer(folder, Uneven, Small.Test));
 
     private static TrainingResult TrainBoxes(string path, Communicator? ranks = null) => Small.Run(
         path, Boxes, ranks: ranks,
@@ -269,7 +294,7 @@ public class RankTests
             folder, r => new DetectionTask(r, DetectionTaskTests.Scenes.Train, DetectionTaskTests.Scenes.Validation!, measuresValidation: true, shard: folder.Shard)));
 
     /// <summary>A network without BatchNorm and dropout.</summary>
-    private static Trainer TrainerOf(RunFolder folder) => new(folder, Small.Data(87, seed: 1), Small.Test, () => nn.Sequential(
+    private static Trainer TrainerOf(RunFolder folder) => new(folder, Uneven, Small.Test, () => nn.Sequential(
         ("conv", nn.Conv2d(1, 4, 3, padding: 1)),
         ("relu1", nn.ReLU()),
         ("adder", Layers.Adder2d(4, 8, 3, stride: 2, padding: 1)),
@@ -289,6 +314,7 @@ public class RankTests
         {
             Assert.Equal(pair.First.LearningRate, pair.Second.LearningRate);
             Assert.All(pair.First.Train, v => Assert.Equal(v.Value, pair.Second.Train[v.Key], tolerance));
+            Assert.All(pair.First.Measured, v => Assert.Equal(v.Value, pair.Second.Measured[v.Key], tolerance));
         });
     }
 }

@@ -145,8 +145,9 @@ internal sealed class TrainCommand
     private static int Train(Member member, RunFolder folder, TrainingData data, bool asJson, CancellationToken cancel)
     {
         Host host = member.Host;
-        member.LogIn(folder);
         using Trainer trainer = data.Trainer(folder);
+        // A new folder in which no training can begin goes away again, and must be empty for it.
+        member.LogIn(folder);
         Recipe chosen = folder.Recipe;
         foreach (string notice in trainer.Notices)
         {

@@ -51,6 +51,9 @@ internal sealed unsafe class GradientExchange : IDisposable
     /// <summary>How many buckets there are.</summary>
     public int BucketCount => buckets.Count;
 
+    /// <summary>How many steps' gradients all processes have summed up, those included in which one failed.</summary>
+    public int Steps { get; private set; }
+
     /// <summary>How long backward passes still ran after the first bucket had been sent.</summary>
     public TimeSpan Ahead { get; private set; }
 
@@ -87,7 +90,8 @@ internal sealed unsafe class GradientExchange : IDisposable
         Ahead += sent > 0 ? Stopwatch.GetElapsedTime(firstSent) : TimeSpan.Zero;
         while (sent < buckets.Count)
         {
-            Send();
+            // Of a process that failed the others wait for as many numbers, whatever they are.
+            Send(isWhole: failure is null);
         }
 
         ranks.Flags(failure).CopyTo(news, 0);
@@ -99,6 +103,7 @@ internal sealed unsafe class GradientExchange : IDisposable
         }
 
         ranks.Sum(news);
+        Steps++;
         Waited += Stopwatch.GetElapsedTime(start);
         ranks.Conclude(news.AsSpan(0, ranks.Size), failure);
         bool anyStops = news[ranks.Size] > 0;
@@ -171,7 +176,7 @@ internal sealed unsafe class GradientExchange : IDisposable
         {
             while (isLastPiece && inBackward is null && sent < buckets.Count - 1 && IsComplete(buckets[sent]))
             {
-                Send();
+                Send(isWhole: true);
             }
         }
         catch (Exception e)
@@ -180,6 +185,7 @@ internal sealed unsafe class GradientExchange : IDisposable
         }
     }
 
+    /// <summary>Whether a bucket's gradients are there. Autograd gives a parameter its gradient once, when all uses of it have theirs.</summary>
     private bool IsComplete(Bucket bucket)
     {
         using var scope = NewDisposeScope();
@@ -194,11 +200,11 @@ internal sealed unsafe class GradientExchange : IDisposable
         return true;
     }
 
-    private void Send()
+    private void Send(bool isWhole)
     {
         firstSent = sent == 0 ? Stopwatch.GetTimestamp() : firstSent;
-        Bucket bucket = buckets[sent++];
-        for (int i = bucket.First; i < bucket.End; i++)
+        Bucket bucket = buckets[sent];
+        for (int i = bucket.First; isWhole && i < bucket.End; i++)
         {
             Take(i);
         }
@@ -208,6 +214,9 @@ internal sealed unsafe class GradientExchange : IDisposable
             // libtorch's memory, which stays where it is.
             underWay.Add(ranks.BeginSum((float*)start, (int)bucket.Memory.numel()));
         }
+
+        // Only now: where it fails before, the others still wait for this one.
+        sent++;
     }
 
     private void MakeBuckets(ITrainingTask task)
