@@ -3,6 +3,7 @@ using System.CommandLine.Help;
 using System.CommandLine.Parsing;
 using System.Reflection;
 using AdderNet.Cli.Commands;
+using AdderNet.Distributed;
 
 namespace AdderNet.Cli;
 
@@ -55,6 +56,14 @@ internal sealed class CommandLine
             if (result.Errors.Count > 0 && result.Action is not HelpWithExamples)
             {
                 throw CliException.Usage(Complaint(result));
+            }
+
+            if (Communicator.Launcher is { } launcher && result is { Action: not HelpWithExamples, CommandResult.Command: CliCommand { IsShared: false } command } && command != root)
+            {
+                // The same is true of all of them, and one says it.
+                return Communicator.LaunchedRank > 0 ? ExitCode.Usage : throw CliException.Usage(
+                    $"{launcher} started this as one of several processes, of which each would do all of '{command.Name}' by itself; start one without it. "
+                    + "Only 'train' shares out its work.");
             }
 
             return result.Invoke(new InvocationConfiguration

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using AdderNet.Data;
 using AdderNet.Data.Detection;
+using Spectre.Console;
 
 namespace AdderNet.Cli;
 
@@ -31,7 +32,7 @@ internal static class DataSource
     /// <summary>All splits of a data set with boxes; what a user should know of them is told.</summary>
     public static DetectionSplits OpenDetection(Host host, string name, string? dataDir, bool skipDamaged, CancellationToken cancel)
     {
-        DetectionSplits splits = Datasets.OpenDetection(name, dataDir, skipDamaged, cancel);
+        DetectionSplits splits = With(host, progress => Datasets.OpenDetection(name, dataDir, progress, skipDamaged, cancel));
         foreach (string notice in splits.Notices)
         {
             host.Error.WriteLine(notice);
@@ -44,13 +45,16 @@ internal static class DataSource
         ? open(new Notices(host.Error))
         : LiveLines.Run(host.Live, lines => open(new Bars(lines)));
 
+    private static string Waits(DownloadProgress p) =>
+        $"Waiting for another process that {(p.IsCheck ? "checks the images in" : "gets")} {p.File}";
+
     private static string Mega(long bytes) => FormattableString.Invariant($"{bytes / 1e6:N1} MB");
 
     private sealed class Bars(LiveLines lines) : IProgress<DownloadProgress>
     {
         public void Report(DownloadProgress p) => lines.Show(() =>
         [
-            p.Waiting ? $"Waiting for another process that gets {p.File}"
+            p.Waiting ? Markup.Escape(Waits(p))
                 : p.TotalBytes is { } total ? $"Getting {p.File}  {lines.Bar((double)p.ReceivedBytes / total, 30, "deepskyblue1")} {Mega(p.ReceivedBytes)} of {Mega(total)}"
                 : $"Getting {p.File}  {Mega(p.ReceivedBytes)}",
         ]);
@@ -63,7 +67,7 @@ internal static class DataSource
 
         public void Report(DownloadProgress p)
         {
-            string line = p.Waiting ? $"Waiting for another process that gets {p.File}..."
+            string line = p.Waiting ? $"{Waits(p)}..."
                 : $"Getting {p.File}{(p.TotalBytes is { } total ? $" ({Mega(total)})" : "")}...";
             if (line != last)
             {

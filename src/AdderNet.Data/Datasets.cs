@@ -122,7 +122,7 @@ public static class Datasets
     /// others it looks where the system's packages install, then in the cache folder (ADDERNET_CACHE, else addernet in the user's
     /// cache folder), downloading what is missing and checking every file's SHA-256.
     /// </param>
-    /// <param name="progress">Hears of downloads.</param>
+    /// <param name="progress">Hears of downloads, and of other processes that are waited for.</param>
     /// <param name="skipDamaged">Whether to leave out image files that can't be read; otherwise they are all named in an exception.</param>
     /// <param name="cancellation">Stops; an interrupted download continues the next time.</param>
     /// <exception cref="DataException">The name is unknown, or the data missing, damaged or not to be had.</exception>
@@ -143,15 +143,15 @@ public static class Datasets
             "fashion-mnist" => FashionMnist.Open(train, dataDir, progress, cancellation),
             "cifar10" => Cifar10.Open(train, dataDir, progress, cancellation),
             "cifar100" => Cifar100.Open(train, dataDir, progress, cancellation),
-            _ when train => ImageFolder.Find(info, dataDir, cancellation).OpenTrain(skipDamaged, cancellation),
-            _ => ImageFolder.Find(info, dataDir, cancellation).OpenHeldOut(skipDamaged, cancellation),
+            _ when train => ImageFolder.Find(info, dataDir, cancellation).OpenTrain(progress, skipDamaged, cancellation),
+            _ => ImageFolder.Find(info, dataDir, cancellation).OpenHeldOut(progress, skipDamaged, cancellation),
         };
     }
 
     /// <summary>Reads all splits of a data set, as <see cref="Open"/> reads one.</summary>
     /// <param name="name">A name in <see cref="All"/>.</param>
     /// <param name="dataDir">As for <see cref="Open"/>.</param>
-    /// <param name="progress">Hears of downloads.</param>
+    /// <param name="progress">Hears of downloads, and of other processes that are waited for.</param>
     /// <param name="skipDamaged">As for <see cref="Open"/>.</param>
     /// <param name="cancellation">Stops.</param>
     /// <exception cref="DataException">The name is unknown, or the data missing, damaged or not to be had.</exception>
@@ -162,7 +162,7 @@ public static class Datasets
     {
         DatasetInfo info = Find(name);
         return info.Name == Folder.Name
-            ? ImageFolder.Find(info, dataDir, cancellation).OpenSplits(skipDamaged, cancellation)
+            ? ImageFolder.Find(info, dataDir, cancellation).OpenSplits(progress, skipDamaged, cancellation)
             : new DatasetSplits(
                 Open(name, train: true, dataDir, progress, skipDamaged, cancellation), null,
                 Open(name, train: false, dataDir, progress, skipDamaged, cancellation), []);
@@ -171,11 +171,13 @@ public static class Datasets
     /// <summary>Reads all splits of a data set with boxes. All labels and images are checked first.</summary>
     /// <param name="name">One of <see cref="All"/> whose <see cref="DatasetInfo.HasBoxes"/> is set.</param>
     /// <param name="dataDir">The user's folder; null only for those that are drawn.</param>
+    /// <param name="progress">Hears of other processes that are waited for.</param>
     /// <param name="skipDamaged">Whether to leave out labels and images that are wrong; otherwise they are all named in an exception.</param>
     /// <param name="cancellation">Stops.</param>
     /// <exception cref="DataException">The name is unknown or of images without boxes, or labels or images are missing or wrong.</exception>
     public static DetectionSplits OpenDetection(
-        string name, string? dataDir = null, bool skipDamaged = false, CancellationToken cancellation = default)
+        string name, string? dataDir = null, IProgress<DownloadProgress>? progress = null, bool skipDamaged = false,
+        CancellationToken cancellation = default)
     {
         DatasetInfo info = Find(name);
         return info switch
@@ -185,8 +187,8 @@ public static class Datasets
             { Name: "digits" } => dataDir is null ? DigitScenes.Create() : throw new DataException(
                 $"{info.Title} are drawn and come from no folder; leave out {dataDir}, or name a data set with boxes that is in files: voc or coco."),
             _ when dataDir is null => throw new DataException($"{info.Title} has no download.") { Problem = DataProblem.NoDownload },
-            { Name: "voc" } => VocFolder.Open(info, dataDir, skipDamaged, cancellation),
-            _ => CocoFolder.Open(info, dataDir, skipDamaged, cancellation),
+            { Name: "voc" } => VocFolder.Open(info, dataDir, progress, skipDamaged, cancellation),
+            _ => CocoFolder.Open(info, dataDir, progress, skipDamaged, cancellation),
         };
     }
 

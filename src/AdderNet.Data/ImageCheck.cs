@@ -15,13 +15,16 @@ internal static class ImageCheck
 
     /// <summary>What is wrong with the files that can't be read, each under its place in <paramref name="files"/>.</summary>
     /// <param name="files">Paths.</param>
-    /// <param name="cacheKey">What the files belong to: their results are remembered together.</param>
+    /// <param name="folder">What the files belong to: their results are remembered together.</param>
+    /// <param name="progress">Hears while another process is looking at them.</param>
     /// <param name="cancellation">Stops.</param>
-    public static SortedDictionary<int, DataException> Problems(IReadOnlyList<string> files, string cacheKey, CancellationToken cancellation)
+    public static SortedDictionary<int, DataException> Problems(
+        IReadOnlyList<string> files, string folder, IProgress<DownloadProgress>? progress, CancellationToken cancellation)
     {
-        string cache = Path.Combine(DataCache.Folder("checked-images"), Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(cacheKey)))[..32]);
+        string cache = Path.Combine(DataCache.Folder("checked-images"), Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(Path.GetFullPath(folder))))[..32]);
         // Of processes that start at once on a machine one looks, and the others find what it has found.
-        using FileStream? held = Hold(cache, cancellation);
+        using FileStream? held = Hold(
+            cache, () => progress?.Report(new DownloadProgress(folder, 0, null, Waiting: true, IsCheck: true)), cancellation);
         HashSet<ulong> known = Load(cache);
         var problems = new ConcurrentDictionary<int, DataException>();
         var good = new ulong[files.Count];
@@ -118,11 +121,11 @@ internal static class ImageCheck
             SHA256.HashData(Encoding.UTF8.GetBytes($"2\n{Path.GetFullPath(path)}\n{length}\n{time}\n{mode}")));
     }
 
-    private static FileStream? Hold(string cache, CancellationToken cancellation)
+    private static FileStream? Hold(string cache, Action waiting, CancellationToken cancellation)
     {
         try
         {
-            return LockFile.Hold($"{cache}.lock", null, cancellation);
+            return LockFile.Hold($"{cache}.lock", waiting, cancellation);
         }
         catch (Exception e) when (e is IOException or UnauthorizedAccessException)
         {

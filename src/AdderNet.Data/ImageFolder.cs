@@ -78,26 +78,26 @@ internal sealed class ImageFolder
     }
 
     /// <summary>The training images.</summary>
-    public Dataset OpenTrain(bool skipDamaged, CancellationToken cancellation)
+    public Dataset OpenTrain(IProgress<DownloadProgress>? progress, bool skipDamaged, CancellationToken cancellation)
     {
         RequireTrain();
-        return Open([train], skipDamaged, cancellation)[0]!;
+        return Open([train], progress, skipDamaged, cancellation)[0]!;
     }
 
     /// <summary>The test images or, where there are none, the validation images.</summary>
-    public Dataset OpenHeldOut(bool skipDamaged, CancellationToken cancellation)
+    public Dataset OpenHeldOut(IProgress<DownloadProgress>? progress, bool skipDamaged, CancellationToken cancellation)
     {
         List<Item> items = test.Count > 0 ? test : validation;
         return items.Count > 0
-            ? Open([items], skipDamaged, cancellation)[0]!
+            ? Open([items], progress, skipDamaged, cancellation)[0]!
             : throw new DataException($"{root} has no folder val or test; {Layout}.");
     }
 
     /// <summary>All of them.</summary>
-    public DatasetSplits OpenSplits(bool skipDamaged, CancellationToken cancellation)
+    public DatasetSplits OpenSplits(IProgress<DownloadProgress>? progress, bool skipDamaged, CancellationToken cancellation)
     {
         RequireTrain();
-        Dataset?[] sets = Open([train, validation, test], skipDamaged, cancellation);
+        Dataset?[] sets = Open([train, validation, test], progress, skipDamaged, cancellation);
         return sets[1] is null && sets[2] is null
             ? throw new DataException($"{root} has too few images to hold any out for validation; add images, or a folder val.")
             : new DatasetSplits(sets[0]!, sets[1], sets[2], notices);
@@ -179,10 +179,10 @@ internal sealed class ImageFolder
     }
 
     // One check over all that is opened, so that all damaged files are named at once.
-    private Dataset?[] Open(List<Item>[] splits, bool skipDamaged, CancellationToken cancellation)
+    private Dataset?[] Open(List<Item>[] splits, IProgress<DownloadProgress>? progress, bool skipDamaged, CancellationToken cancellation)
     {
         Item[] all = [.. splits.SelectMany(items => items)];
-        SortedDictionary<int, DataException> problems = ImageCheck.Problems([.. all.Select(item => item.Path)], Path.GetFullPath(root), cancellation);
+        SortedDictionary<int, DataException> problems = ImageCheck.Problems([.. all.Select(item => item.Path)], root, progress, cancellation);
         ILookup<bool, DataException> hollow = problems.Values.ToLookup(problem => problem.HoldsNoImage);
         DataException[] empty = [.. hollow[true]], damaged = [.. hollow[false]];
         if (damaged.Length > 0 && !skipDamaged)

@@ -39,7 +39,7 @@ public sealed unsafe class Communicator : IDisposable
         if (Rank != launch.Rank || Size != (launch.Size ?? Size))
         {
             courier.Dispose();
-            string started = launch.Size is { } size ? $"started {size} processes" : $"made this process number {launch.Rank}, from 0,";
+            string started = launch.Size is { } size ? $"started {size} processes" : $"made this process number {launch.Rank} (from 0)";
             throw new DistributedException(
                 $"{launch.Launcher} {started}, but the MPI library found ({Version}) sees {Size}: they don't know each other; start with the "
                 + $"library's own mpirun, or with srun --mpi=pmix or --mpi=pmi2, or name the launcher's library in {MpiLibrary.PathVariable}.");

@@ -28,6 +28,9 @@ public interface ITrainingTask : IDisposable
     /// <summary>Whether the images measured after each epoch are a validation split; else they are the test images.</summary>
     bool MeasuresValidation => false;
 
+    /// <summary>Whether the loss of a batch's part depends on the rest of the batch, so that <see cref="ITaskBatch.Share"/> waits for other processes.</summary>
+    bool SharesBatches => false;
+
     /// <summary>Batches in one pass of a phase.</summary>
     int BatchCount(TrainingPhase phase);
 
@@ -87,6 +90,15 @@ public interface ITaskBatch : IDisposable
 
     /// <summary>How many all processes have of the batch, where several share it out.</summary>
     int TotalCount => Count;
+
+    /// <summary>
+    /// Learns of the whole batch what the losses of its parts depend on, before any of them is asked for; every process calls it. Without it
+    /// each part is taken for a batch.
+    /// </summary>
+    /// <param name="ranks">The processes that share out the batch.</param>
+    void Share(Communicator ranks)
+    {
+    }
 
     /// <summary>Runs some of the images through the model and adds them to what the pass measures.</summary>
     /// <param name="start">The first image.</param>

@@ -21,8 +21,8 @@ namespace AdderNet.Training;
 /// </para>
 /// <para>
 /// Where the folder was opened for several processes, each takes its part of every batch, and the optimizer sees the gradient of the whole
-/// batch. Each of them makes a trainer and runs it; what one fails with ends all, the others with a <see cref="PeerException"/>. With
-/// synchronized BatchNorms, whose processes wait for each other within a step, the others don't hear of it, and
+/// batch. Each of them makes a trainer and runs it; what one fails with ends all, the others with a <see cref="PeerException"/>. Where
+/// processes wait for each other within a step, for synchronized BatchNorms or a detector's losses, the others don't hear of it, and
 /// <see cref="Communicator.Failure"/> stays null: whoever catches the exception then calls <see cref="Communicator.Abort"/>.
 /// </para>
 /// </remarks>

@@ -57,8 +57,8 @@ internal sealed class TrainingStep : IDisposable
     /// <summary>What exchanges gradients with other processes; null for one on its own.</summary>
     public GradientExchange? Exchange => exchange;
 
-    /// <summary>Whether the processes wait for each other in the forward and backward passes of <see cref="Synchronized"/>.</summary>
-    public bool IsSynchronized => synchronized.Length > 0;
+    /// <summary>Whether the processes wait for each other before gradients are summed up.</summary>
+    public bool IsSynchronized => synchronized.Length > 0 || (ranks.Size > 1 && task.SharesBatches);
 
     /// <summary>Calls the model as all processes do now, so that synchronized BatchNorms see the whole batch.</summary>
     /// <param name="forward">Calls it.</param>
@@ -91,7 +91,13 @@ internal sealed class TrainingStep : IDisposable
             module.zero_grad(true);
         }
 
-        foreach ((int start, int count) in Pieces(batch))
+        IReadOnlyList<(int Start, int Count)> pieces = Pieces(batch);
+        if (ranks.Size > 1 || pieces.Count > 1)
+        {
+            batch.Share(ranks);
+        }
+
+        foreach ((int start, int count) in pieces)
         {
             bool last = start + count == batch.Count;
             if (last)

@@ -9,8 +9,10 @@ public class ProcessesTests(TinyRun tiny) : IClassFixture<TinyRun>
     public void Processes_train_a_run_together_and_one_goes_on_with_it()
     {
         Assert.SkipUnless(MpiLaunch.OpenMpi is not null, MpiLaunch.Missing);
-        string run = tiny["together"];
+        string run = tiny["together"], hosts = tiny["hosts"];
+        File.WriteAllText(hosts, "localhost slots=2\n");
         (int exitCode, string output, string error) = Mpirun(
+            ["--hostfile", hosts],
             "train", "--data-dir", tiny.Data, "--epochs", "2", "--batch-size", "16", "--threads", "1", "--out", run);
         Assert.True(exitCode == 0, output + error);
         Assert.Contains("2 processes share out each batch (Open MPI", output);
@@ -31,7 +33,7 @@ public class ProcessesTests(TinyRun tiny) : IClassFixture<TinyRun>
     public void What_goes_wrong_in_all_processes_is_said_once()
     {
         Assert.SkipUnless(MpiLaunch.OpenMpi is not null, MpiLaunch.Missing);
-        (int exitCode, string output, string error) = Mpirun([.. tiny.Train, "--lr", "1000000", "--out", tiny["diverges"]]);
+        (int exitCode, string output, string error) = Mpirun([], [.. tiny.Train, "--lr", "1000000", "--out", tiny["diverges"]]);
         Assert.NotEqual(0, exitCode);
         string message = Assert.Single((output + error).Split('\n'), line => line.StartsWith("Error: ", StringComparison.Ordinal));
         Assert.Contains("NaN", message);
@@ -42,15 +44,47 @@ public class ProcessesTests(TinyRun tiny) : IClassFixture<TinyRun>
     public void A_missing_MPI_library_is_one_sentence()
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "there is no MPI for it");
-        ProcessStartInfo start = Addernet.Start(tiny[""], [.. tiny.Train, "--out", tiny["alone"]]);
-        start.Environment["OMPI_COMM_WORLD_RANK"] = "0";
-        start.Environment["OMPI_COMM_WORLD_SIZE"] = "2";
-        start.Environment["ADDERNET_MPI"] = "/nowhere/libmpi.so";
-        string message = Addernet.Finish(Process.Start(start)!).FailsWith(1);
+        string message = Finish(
+            Addernet.Start(tiny[""], [.. tiny.Train, "--out", tiny["alone"]]),
+            ("OMPI_COMM_WORLD_RANK", "0"), ("OMPI_COMM_WORLD_SIZE", "2"), ("ADDERNET_MPI", "/nowhere/libmpi.so")).FailsWith(1);
         Assert.Contains("the MPI library (/nowhere/libmpi.so) can't be loaded", message);
         Assert.False(Directory.Exists(tiny["alone"]));
     }
 
-    private static (int ExitCode, string Out, string Error) Mpirun(params IEnumerable<string> arguments) => MpiLaunch.Run(
-        MpiLaunch.Start(MpiLaunch.OpenMpi!, 2, "dotnet", [Path.Combine(AppContext.BaseDirectory, "AdderNet.Cli.dll"), .. arguments]));
+    [Fact]
+    public void An_MPI_library_that_knows_nothing_of_the_launcher_is_one_sentence()
+    {
+        Assert.SkipUnless(MpiLaunch.Mpich is not null, "there is no MPICH (Debian's mpich)");
+        // The second process on its machine leaves it to the first.
+        Outcome first = Launched(("PMIX_RANK", "2"), ("SLURM_LOCALID", "0"), ("ADDERNET_MPI", "libmpich.so.12"));
+        Assert.Contains("made this process number 2 (from 0), but the MPI library found (MPICH", first.FailsWith(1));
+        Assert.Contains("rank 2 on ", first.Error);
+        Assert.Equal(new Outcome(1, "", ""), Launched(("PMIX_RANK", "3"), ("SLURM_LOCALID", "1"), ("ADDERNET_MPI", "libmpich.so.12")));
+        Assert.False(Directory.Exists(tiny["alone"]));
+
+        Outcome Launched(params (string Name, string Value)[] environment) =>
+            Finish(Addernet.Start(tiny[""], [.. tiny.Train, "--out", tiny["alone"]]), environment);
+    }
+
+    [Fact]
+    public void What_several_processes_cannot_share_out_is_refused_once()
+    {
+        Assert.Contains("each would do all of 'models' by itself", Launched("0").FailsWith(2));
+        Assert.Equal(new Outcome(2, "", ""), Launched("1"));
+
+        Outcome Launched(string rank) => Finish(Addernet.Start(tiny[""], ["models"]), ("OMPI_COMM_WORLD_RANK", rank), ("OMPI_COMM_WORLD_SIZE", "2"));
+    }
+
+    private static Outcome Finish(ProcessStartInfo start, params (string Name, string Value)[] environment)
+    {
+        foreach ((string name, string value) in environment)
+        {
+            start.Environment[name] = value;
+        }
+
+        return Addernet.Finish(Process.Start(start)!);
+    }
+
+    private static (int ExitCode, string Out, string Error) Mpirun(IEnumerable<string> options, params IEnumerable<string> arguments) => MpiLaunch.Run(
+        MpiLaunch.Start(MpiLaunch.OpenMpi!, 2, "dotnet", [Path.Combine(AppContext.BaseDirectory, "AdderNet.Cli.dll"), .. arguments], options));
 }

@@ -1,3 +1,5 @@
+using System.Security.Cryptography;
+using System.Text;
 using SkiaSharp;
 
 namespace AdderNet.Data.Tests;
@@ -54,6 +56,22 @@ public sealed class ImageFolderSplitTests : IDisposable
         {
             Assert.Equal(held, Paths(Datasets.Open("imagefolder", train: false, folder.Path)));
         }
+    }
+
+    [Fact]
+    public void Who_waits_for_another_process_that_checks_the_images_says_so()
+    {
+        Fill("", 30);
+        Open();
+        string name = Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(folder.Path)))[..32];
+        FileStream held = LockFile.Hold(Path.Combine(DataCache.Folder("checked-images"), $"{name}.lock"), null, default);
+        List<DownloadProgress> told = [];
+        Datasets.OpenSplits("imagefolder", folder.Path, new Listener(p =>
+        {
+            told.Add(p);
+            held.Dispose();
+        }));
+        Assert.Equal(new DownloadProgress(folder.Path, 0, null, Waiting: true, IsCheck: true), Assert.Single(told));
     }
 
     [Fact]
@@ -165,5 +183,10 @@ public sealed class ImageFolderSplitTests : IDisposable
             folder.Write(Path.Combine(split, "cat", $"{i}.png"), Png);
             folder.Write(Path.Combine(split, "dog", $"{i}.png"), Png);
         }
+    }
+
+    private sealed class Listener(Action<DownloadProgress> told) : IProgress<DownloadProgress>
+    {
+        public void Report(DownloadProgress value) => told(value);
     }
 }

@@ -14,9 +14,13 @@ internal static class MpiLaunch
     public static string? Mpich { get; } = Find("mpirun.mpich") ?? Find("mpiexec.hydra");
 
     /// <summary>How to start a program in some processes, with more of them than processors and as whoever runs the tests.</summary>
-    public static ProcessStartInfo Start(string launcher, int ranks, string program, params IEnumerable<string> arguments)
+    public static ProcessStartInfo Start(string launcher, int ranks, string program, params IEnumerable<string> arguments) =>
+        Start(launcher, ranks, program, arguments, []);
+
+    /// <summary>The same with options of the launcher's.</summary>
+    public static ProcessStartInfo Start(string launcher, int ranks, string program, IEnumerable<string> arguments, IEnumerable<string> options)
     {
-        ProcessStartInfo start = new(launcher, ["-n", $"{ranks}", program, .. arguments])
+        ProcessStartInfo start = new(launcher, [.. options, "-n", $"{ranks}", program, .. arguments])
         {
             RedirectStandardInput = true,
             RedirectStandardOutput = true,

@@ -60,7 +60,10 @@ internal sealed class TrainCommand
             "train --scaling ilr --gradient sign # one row of the paper's ablation",
             "train --recipe mnist --print-recipe > my.json # get a recipe to edit...",
             "train --recipe my.json # ...and train it",
-            "train --resume # continue the newest run after Ctrl-C");
+            "train --resume # continue the newest run after Ctrl-C")
+        {
+            IsShared = true,
+        };
         train.recipe.AddTo(command);
         foreach (Option option in (Option[])[train.dataDir, train.skipDamaged, train.threads, train.detectAnomaly, train.output, train.resume, train.printRecipe, train.json])
         {

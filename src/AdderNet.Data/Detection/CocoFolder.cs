@@ -16,7 +16,7 @@ internal static class CocoFolder
 
     /// <summary>Reads all labels, and checks them and the images.</summary>
     /// <exception cref="DataException">The folder is not laid out so, or labels or images are wrong.</exception>
-    public static DetectionSplits Open(DatasetInfo info, string root, bool skip, CancellationToken cancellation)
+    public static DetectionSplits Open(DatasetInfo info, string root, IProgress<DownloadProgress>? progress, bool skip, CancellationToken cancellation)
     {
         if (!Directory.Exists(root))
         {
@@ -31,7 +31,7 @@ internal static class CocoFolder
 
         LabelProblems problems = new(root);
         CocoFile?[] read = [.. files.Select(file => file is null ? null : CocoFile.Read(root, file, problems, cancellation))];
-        return LabelFiles.Check(info, root, [.. read.Select(r => r?.Images)], read[0]!.ClassNames, problems, skip, cancellation);
+        return LabelFiles.Check(info, root, [.. read.Select(r => r?.Images)], read[0]!.ClassNames, problems, progress, skip, cancellation);
     }
 
     private static string? Find(string root, string[] names)

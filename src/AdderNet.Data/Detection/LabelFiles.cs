@@ -73,16 +73,17 @@ internal static class LabelFiles
     /// <param name="splits">The images for learning, validation and test; null for none.</param>
     /// <param name="classNames">The classes in order.</param>
     /// <param name="problems">What was found wrong so far.</param>
+    /// <param name="progress">Hears of other processes that are waited for.</param>
     /// <param name="skip">Whether to leave out what is wrong.</param>
     /// <param name="cancellation">Stops.</param>
     public static DetectionSplits Check(
         DatasetInfo info, string root, IReadOnlyList<FileImage>?[] splits, IReadOnlyList<string> classNames,
-        LabelProblems problems, bool skip, CancellationToken cancellation)
+        LabelProblems problems, IProgress<DownloadProgress>? progress, bool skip, CancellationToken cancellation)
     {
         List<string> notices = [];
         FileImage[] all = [.. splits.SelectMany(s => s ?? []).DistinctBy(i => i.Path)];
         SortedDictionary<int, DataException> damaged =
-            ImageCheck.Problems([.. all.Select(i => i.Path)], System.IO.Path.GetFullPath(root), cancellation);
+            ImageCheck.Problems([.. all.Select(i => i.Path)], root, progress, cancellation);
         var sizes = new (int Height, int Width)[all.Length];
         var faults = new DataException?[all.Length];
         Parallel.For(0, all.Length, new ParallelOptions { CancellationToken = cancellation }, i =>

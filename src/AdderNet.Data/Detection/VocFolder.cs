@@ -21,7 +21,7 @@ internal static class VocFolder
 
     /// <summary>Reads all labels, and checks them and the images.</summary>
     /// <exception cref="DataException">The folder is not laid out so, or labels or images are wrong.</exception>
-    public static DetectionSplits Open(DatasetInfo info, string root, bool skip, CancellationToken cancellation)
+    public static DetectionSplits Open(DatasetInfo info, string root, IProgress<DownloadProgress>? progress, bool skip, CancellationToken cancellation)
     {
         string[] folders = [.. Folders(root).Where(IsVoc)];
         if (folders.Length == 0)
@@ -39,7 +39,7 @@ internal static class VocFolder
 
         // The names that training knows: Pascal VOC's own order is the alphabet's.
         string[] classes = [.. train.SelectMany(i => i.Boxes).Select(b => b.ClassName).Distinct().Order(StringComparer.Ordinal)];
-        return LabelFiles.Check(info, root, [train, validation, test], classes, problems, skip, cancellation);
+        return LabelFiles.Check(info, root, [train, validation, test], classes, problems, progress, skip, cancellation);
 
         List<FileImage>? Read(string split)
         {

@@ -105,23 +105,36 @@ internal sealed class DetectionPass : ITaskPass
 
     private sealed class BoxedImages(DetectionPass pass, DetectionBatch batch) : ITaskBatch
     {
+        private readonly Lazy<FcosTargets> targets = new(() => new FcosTargets(pass.grid, batch.Objects));
+        private FcosTotals? totals;
+
         public int Count => batch.Count;
 
         public int TotalCount => batch.Images.TotalCount;
+
+        public void Share(Communicator ranks)
+        {
+            FcosTotals own = FcosTotals.Of(targets.Value);
+            double[] sums = [own.Places, own.Centreness];
+            ranks.Sum(sums);
+            totals = new FcosTotals(sums[0], sums[1]);
+        }
 
         public Tensor Loss(int start, int count)
         {
             using var scope = NewDisposeScope();
             Tensor images = batch.Images.ImageTensor();
             Tensor rows = pass.model.call(count == Count ? images : images.narrow(0, start, count));
-            FcosLoss loss = FcosLoss.Of(rows, pass.grid, new FcosTargets(pass.grid, [.. batch.Objects.Skip(start).Take(count)]));
+            FcosLoss loss = FcosLoss.Of(rows, pass.grid, count == Count ? targets.Value : targets.Value.Of(start, count), totals);
+            // The batch's loss is the mean of its parts', each weighted by its images.
+            double weight = totals is null ? 1 : (double)TotalCount / count;
             foreach (var (i, part) in ((Tensor[])[loss.Classes, loss.Boxes, loss.Centres]).Index())
             {
-                pass.losses[i] += part.item<float>() * count;
+                pass.losses[i] += part.item<float>() * weight * count;
             }
 
             pass.Count += count;
-            return loss.Sum().MoveToOuterDisposeScope();
+            return (loss.Sum() * weight).MoveToOuterDisposeScope();
         }
 
         public void Measure()

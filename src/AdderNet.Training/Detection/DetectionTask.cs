@@ -102,6 +102,9 @@ public sealed class DetectionTask : ITrainingTask
     private nn.Module BackboneModule => model.named_children().First(c => c.name == Backbone).module;
 
     /// <inheritdoc/>
+    public bool SharesBatches => true;
+
+    /// <inheritdoc/>
     public int BatchCount(TrainingPhase phase) => Loader(phase).BatchCount;
 
     /// <inheritdoc/>

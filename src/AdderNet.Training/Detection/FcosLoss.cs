@@ -4,6 +4,15 @@ using static TorchSharp.torch;
 
 namespace AdderNet.Training.Detection;
 
+/// <summary>What a batch's losses are divided by.</summary>
+/// <param name="Places">Places that are to find something.</param>
+/// <param name="Centreness">The sum of their targets' centre-ness.</param>
+internal readonly record struct FcosTotals(double Places, double Centreness)
+{
+    /// <summary>Those of some targets.</summary>
+    public static FcosTotals Of(FcosTargets targets) => new(targets.Places.Length, targets.Centreness.Sum());
+}
+
 /// <summary>
 /// FCOS's losses: focal loss of the classes (alpha 0.25, gamma 2), generalized IoU of the boxes, weighted by centre-ness, and
 /// cross-entropy of the centre-ness.
@@ -18,34 +27,36 @@ internal sealed record FcosLoss(Tensor Classes, Tensor Boxes, Tensor Centres)
     /// <summary>All three together.</summary>
     public Tensor Sum() => Classes + Boxes + Centres;
 
-    /// <summary>The losses of a batch.</summary>
+    /// <summary>The losses of a batch, or of a part of one.</summary>
     /// <param name="rows">What the detector gives, [N, ...].</param>
     /// <param name="grid">Its places.</param>
     /// <param name="targets">What they should find.</param>
-    public static FcosLoss Of(Tensor rows, FcosGrid grid, FcosTargets targets)
+    /// <param name="whole">What the losses are divided by where this is a part of a batch; null for the part's own.</param>
+    public static FcosLoss Of(Tensor rows, FcosGrid grid, FcosTargets targets, FcosTotals? whole = null)
     {
+        FcosTotals all = whole ?? FcosTotals.Of(targets);
+        (double places, double middles) = (Math.Max(1, all.Places), Math.Max(1e-6, all.Centreness));
         long images = rows.shape[0];
-        Tensor all = cat(
+        Tensor values = cat(
             [.. grid.Maps.Select(map => rows.narrow(1, (long)map.First * grid.Values, (long)map.Rows * map.Columns * grid.Values)
                 .view(images, grid.Values, map.Rows * map.Columns).transpose(1, 2))], 1).reshape(-1, grid.Values);
-        long[] places = targets.Places;
+        long[] own = targets.Places;
         Tensor classes = Focal(
-            all.narrow(1, 0, grid.Classes), tensor(targets.Scores, [all.shape[0], grid.Classes]),
-            tensor(targets.Weights, [all.shape[0], 1]));
-        classes = classes / Math.Max(1, places.Length);
-        if (places.Length == 0)
+            values.narrow(1, 0, grid.Classes), tensor(targets.Scores, [values.shape[0], grid.Classes]),
+            tensor(targets.Weights, [values.shape[0], 1])) / places;
+        if (own.Length == 0)
         {
             // Zero, but with a gradient of zero to every parameter.
-            Tensor nothing = all.narrow(1, grid.Classes, 5).sum() * 0;
+            Tensor nothing = values.narrow(1, grid.Classes, 5).sum() * 0;
             return new FcosLoss(classes, nothing, nothing);
         }
 
-        Tensor found = all.index_select(0, tensor(places)), centreness = tensor(targets.Centreness);
+        Tensor found = values.index_select(0, tensor(own)), centreness = tensor(targets.Centreness);
         Tensor overlap = GeneralizedIoU(
-            found.narrow(1, grid.Classes, 4).clamp_max(BoxDecoding.MostLogarithm).exp(), tensor(targets.Distances, [places.Length, 4]));
+            found.narrow(1, grid.Classes, 4).clamp_max(BoxDecoding.MostLogarithm).exp(), tensor(targets.Distances, [own.Length, 4]));
         return new FcosLoss(
-            classes, ((1 - overlap) * centreness).sum() / centreness.sum().clamp_min(1e-6),
-            nn.functional.binary_cross_entropy_with_logits(found.select(1, grid.Classes + 4), centreness));
+            classes, ((1 - overlap) * centreness).sum() / middles,
+            nn.functional.binary_cross_entropy_with_logits(found.select(1, grid.Classes + 4), centreness, reduction: nn.Reduction.Sum) / places);
     }
 
     private static Tensor Focal(Tensor logits, Tensor targets, Tensor weights)

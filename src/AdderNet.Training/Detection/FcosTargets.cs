@@ -11,11 +11,15 @@ internal sealed class FcosTargets
     /// <summary>How far from the middle of an object a place may lie that is to find it, in strides.</summary>
     private const float Radius = 1.5f;
 
+    private readonly FcosGrid grid;
     private readonly List<long> places = [];
     private readonly List<float> distances = [], centreness = [];
 
+    /// <param name="grid">The detector's places.</param>
+    /// <param name="images">The objects of each image.</param>
     public FcosTargets(FcosGrid grid, IReadOnlyList<IReadOnlyList<LabelledBox>> images)
     {
+        this.grid = grid;
         Scores = new float[images.Count * grid.Places * grid.Classes];
         Weights = new float[images.Count * grid.Places];
         Array.Fill(Weights, 1f);
@@ -52,6 +56,19 @@ internal sealed class FcosTargets
         }
     }
 
+    private FcosTargets(FcosTargets whole, int start, int count)
+    {
+        grid = whole.grid;
+        (long first, long end) = ((long)start * grid.Places, (long)(start + count) * grid.Places);
+        Scores = whole.Scores[(int)(first * grid.Classes)..(int)(end * grid.Classes)];
+        Weights = whole.Weights[(int)first..(int)end];
+        // They follow each other by image.
+        (int from, int to) = (whole.places.TakeWhile(p => p < first).Count(), whole.places.TakeWhile(p => p < end).Count());
+        places.AddRange(whole.places[from..to].Select(p => p - first));
+        distances.AddRange(whole.distances[(4 * from)..(4 * to)]);
+        centreness.AddRange(whole.centreness[from..to]);
+    }
+
     /// <summary>1 for the class to be found at a place, else 0: [images, places, classes].</summary>
     public float[] Scores { get; }
 
@@ -66,6 +83,11 @@ internal sealed class FcosTargets
 
     /// <summary>How near the middle: sqrt(min(l, r) / max(l, r) * min(t, b) / max(t, b)), [<see cref="Places"/>].</summary>
     public float[] Centreness => [.. centreness];
+
+    /// <summary>The targets of some of the images.</summary>
+    /// <param name="start">The first image.</param>
+    /// <param name="count">How many.</param>
+    public FcosTargets Of(int start, int count) => new(this, start, count);
 
     private static void Claim(FcosGrid.Map map, LabelledBox o, LabelledBox?[] owners)
     {
