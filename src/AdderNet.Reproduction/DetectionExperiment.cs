@@ -26,6 +26,9 @@ internal sealed class DetectionExperiment
         new(DetectionEffects.Frozen, "-frozen") { GoesOn = true, Detection = new() { FreezeBatchNorm = true } },
     ];
 
+    /// <summary>Colours that say nothing by themselves.</summary>
+    private static readonly Color[] Others = [.. Charts.Categories.Except([Charts.AdderNet, Charts.Cnn, Charts.Formula])];
+
     private readonly Dictionary<(string Folder, DateTimeOffset Finished), DetectionEvaluationResult> tested = [];
 
     private DetectionExperiment()
@@ -162,7 +165,7 @@ internal sealed class DetectionExperiment
         Cnn => (Charts.Cnn, false),
         DetectionEffects.GoesOn => (Charts.AdderNet, true),
         DetectionEffects.Frozen => (Charts.Formula, true),
-        _ => (Charts.Categories[Array.FindIndex(Versions, v => v.Label == label)], false),
+        _ => (Others[Array.FindIndex(Versions, v => v.Label == label)], false),
     };
 
     /// <summary>A version of the detector.</summary>

@@ -37,11 +37,11 @@ public class LearningTests
     }
 
     [Theory]
-    [InlineData("se-resnet20", 0.005, 1, 14)]
+    [InlineData("se-resnet20", 0.005, 1, 20)]
     [InlineData("shift-resnet20", 0.005, 1, 14)]
     [InlineData("addressnet20", 0.005, 1, 14)]
-    [InlineData("versatile-channel-resnet20", 0.005, 1, 14)]
-    [InlineData("shufflenet", 0.002, 2, 24)]
+    [InlineData("versatile-channel-resnet20", 0.005, 1, 24)]
+    [InlineData("shufflenet", 0.001, 1, 24)]
     [InlineData("squeezenet", 0.01, 8, 24)] // these start with larger filters, which take larger steps
     [InlineData("mobilenet-v1", 0.01, 16, 24)]
     [InlineData("mobilenet-v2", 0.01, 16, 24)]
