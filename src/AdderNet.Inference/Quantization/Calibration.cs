@@ -181,9 +181,15 @@ internal sealed class Calibration(
         // As many bits as 32-bit lanes hold.
         int shift = Math.Clamp(22 - (int)Math.Ceiling(Math.Log2(ratio)), 1, 30), multiplier = (int)Math.Round(Math.ScaleB(ratio, shift));
         long offset = (long)Math.Round(Math.ScaleB(grid.Zero - signal.Grid.Zero * ratio, shift));
+        return Requantized(signal, name, grid, multiplier, offset, shift);
+    }
+
+    /// <summary>Adds a node for the codes of a value on another grid: (multiplier * code + offset) / 2^shift, rounded.</summary>
+    private Signal Requantized(Signal signal, string name, Grid grid, int multiplier, long offset, int shift)
+    {
         nodes.Add(new RequantizeNode
         {
-            Name = name,
+            Name = Unused(name),
             Inputs = [signal.Node],
             InputGrid = signal.Grid,
             Grid = grid,
@@ -193,7 +199,7 @@ internal sealed class Calibration(
         });
         return signal with
         {
-            Node = name,
+            Node = nodes[^1].Name,
             Grid = grid,
             Codes = Array.ConvertAll(signal.Codes, code => IntegerEpilogue.Code(code, multiplier, offset, shift, grid.Top)),
             Compared = null,
@@ -273,28 +279,8 @@ internal sealed class Calibration(
             (grid, shift) = (new Grid(2 * grid.Step, grid.Bits - 1, grid.Zero / 2), shift + 1);
         }
 
-        if (shift == 0)
-        {
-            return exact;
-        }
-
-        RequantizeNode rounded = new()
-        {
-            Name = Unused($"{node.Name}.rounded"),
-            Inputs = [node.Name],
-            InputGrid = exact.Grid,
-            Grid = grid,
-            Multiplier = 1,
-            Offset = ((long)grid.Zero << shift) - exact.Grid.Zero,
-            Shift = shift,
-        };
-        nodes.Add(rounded);
-        return exact with
-        {
-            Node = rounded.Name,
-            Grid = grid,
-            Codes = Array.ConvertAll(sums, sum => IntegerEpilogue.Code(sum, 1, rounded.Offset, shift, grid.Top)),
-        };
+        return shift == 0 ? exact
+            : Requantized(exact, $"{node.Name}.rounded", grid, 1, ((long)grid.Zero << shift) - exact.Grid.Zero, shift);
     }
 
     private Signal Layer(LayerNode layer)
@@ -479,19 +465,7 @@ internal sealed class Calibration(
         int most = signal.Grid.Bits <= OrdinaryBits ? 15 : 30, shift = Math.Clamp(7 - (int)Math.Floor(Math.Log2(ratio)), 1, most);
         int multiplier = Math.Max(1, (int)Math.Round(Math.ScaleB(ratio, shift)));
         Grid grid = new(Math.ScaleB(signal.Grid.Step, shift) / multiplier, bits);
-        RequantizeNode node = new()
-        {
-            Name = Unused($"{name}.compared"),
-            Inputs = [signal.Node],
-            InputGrid = signal.Grid,
-            Grid = grid,
-            Multiplier = multiplier,
-            Offset = 0,
-            Shift = shift,
-        };
-        nodes.Add(node);
-        int[] codes = Array.ConvertAll(signal.Codes, code => IntegerEpilogue.Code(code, multiplier, 0, shift, grid.Top));
-        return signal with { Compared = new Signal(node.Name, signal.Shape, grid, signal.Exact, codes, rule) };
+        return signal with { Compared = Requantized(signal, $"{name}.compared", grid, multiplier, 0, shift) with { Rule = rule } };
     }
 
     /// <summary>The grid on which adder layers compare a value: the one they were trained on, or the best for them.</summary>
