@@ -62,7 +62,7 @@ internal sealed record CalibrationData(
             return measured =>
             {
                 using DataLoader loader = new(opened, model.Preparation, batchSize, shuffle: false, seed: 0);
-                return Evaluation.Run(measured, loader, null, cancel);
+                return Evaluation.Run(measured, loader, cancel: cancel);
             };
         }
     }
@@ -87,7 +87,7 @@ internal sealed record CalibrationData(
         Func<nn.Module<Tensor, Tensor>, EvaluationResult> OpenMeasured() => measured =>
         {
             using DetectionLoader loader = new(test, model.Preparation, batchSize, shuffle: false, seed: 0);
-            return DetectionEvaluation.Run(measured, model.Levels, loader, null, cancel).ToResult();
+            return DetectionEvaluation.Run(measured, model.Levels, loader, cancel: cancel).ToResult();
         };
     }
 }

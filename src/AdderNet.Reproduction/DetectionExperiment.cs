@@ -146,7 +146,7 @@ internal sealed class DetectionExperiment
             using TrainedModel best = TrainedModel.Load(run.Folder);
             DetectionDataset images = TestImages(run, findings).WithClasses(best.ClassNames);
             using DetectionLoader loader = new(images, best.Preparation, run.Plan.Recipe.BatchSize, shuffle: false, seed: 0);
-            result = DetectionEvaluation.Run(best.Model, DetectionModels.Find(run.Plan.Recipe.Model).Levels, loader, null, findings.Cancel);
+            result = DetectionEvaluation.Run(best.Model, DetectionModels.Find(run.Plan.Recipe.Model).Levels, loader, cancel: findings.Cancel);
             tested.Add(key, result);
         }
 

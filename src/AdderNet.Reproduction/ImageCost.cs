@@ -50,7 +50,7 @@ internal sealed record ImageCost(double Train, double Test)
             {
                 using DataLoader loader = new(
                     Images(info, 2 * batch), run.Recipe.WithAugmentation().TestAugmentation!, batch, shuffle: false, seed: 0);
-                return Evaluation.Run(model, loader, null, cancel).Seconds / loader.ItemCount;
+                return Evaluation.Run(model, loader, cancel: cancel).Seconds / loader.ItemCount;
             },
             cancel);
     }
@@ -73,7 +73,7 @@ internal sealed record ImageCost(double Train, double Test)
             {
                 DetectionDataset few = data.Measured.Take(2 * batch).WithClasses(data.Train.ClassNames);
                 using DetectionLoader loader = new(few, recipe.TestAugmentation!, batch, shuffle: false, seed: 0);
-                return DetectionEvaluation.Run(model, info.Levels, loader, null, cancel).Seconds / loader.ItemCount;
+                return DetectionEvaluation.Run(model, info.Levels, loader, cancel: cancel).Seconds / loader.ItemCount;
             },
             cancel);
     }

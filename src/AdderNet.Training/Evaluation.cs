@@ -28,19 +28,23 @@ public static class Evaluation
     /// <param name="model">Images [N, C, H, W] to logits [N, classes]; the mode of each of its modules is restored afterwards.</param>
     /// <param name="loader">The images, unshuffled or not.</param>
     /// <param name="progress">Told after each batch, on the calling thread.</param>
+    /// <param name="ranks">The processes that share out the loader's images, which has the <see cref="Shard"/> of this one; all get the result
+    /// over all images. Null for a process on its own.</param>
     /// <param name="cancel">Stops after the batch in flight.</param>
     /// <returns>Loss, top-1 and top-5 accuracy.</returns>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    /// <exception cref="PeerException">Another process failed.</exception>
     /// <exception cref="DataException">An image can't be read.</exception>
     /// <exception cref="TrainingException">The model has fewer outputs than the data has classes.</exception>
     public static EvaluationResult Run(
-        nn.Module<Tensor, Tensor> model, DataLoader loader, IProgress<EvaluationProgress>? progress = null, CancellationToken cancel = default)
+        nn.Module<Tensor, Tensor> model, DataLoader loader, IProgress<EvaluationProgress>? progress = null, Communicator? ranks = null,
+        CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(loader);
         return Run(
             [model], () => new ClassificationPass(model, loader, epoch: 0, useEngine: true, cancel),
-            (done, soFar) => progress?.Report(new EvaluationProgress(done, loader.BatchCount, soFar)), Communicator.Alone, cancel);
+            (done, soFar) => progress?.Report(new EvaluationProgress(done, loader.BatchCount, soFar)), ranks ?? Communicator.Alone, cancel);
     }
 
     /// <summary>Goes through a pass in evaluation mode and without gradients.</summary>

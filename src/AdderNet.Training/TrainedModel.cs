@@ -57,6 +57,26 @@ public sealed class TrainedModel : IDisposable
     public static TrainedModel Load(string path, CheckpointChoice choice = CheckpointChoice.Best, Func<nn.Module<Tensor, Tensor>>? model = null) =>
         Load(path, choice, (_, _, _, _) => model?.Invoke());
 
+    /// <summary>Loads the best epoch of an open run: what its first process has saved, in each of its processes, which all call it.</summary>
+    /// <param name="folder">The run.</param>
+    /// <exception cref="TrainingException">There is no checkpoint, it is damaged, or it is of another model.</exception>
+    public static TrainedModel Load(RunFolder folder)
+    {
+        ArgumentNullException.ThrowIfNull(folder);
+        string path = folder.Ranks.FromFirst(() => WeightsOf(folder.Path));
+        // Nodes may have no file system in common.
+        byte[]? first = folder.Ranks.Agree(() => folder.Ranks.Rank == 0 ? Plainly(() => CheckpointFiles.Open(path, Content)) : null);
+        using MemoryStream content = new(folder.Ranks.Broadcast(first));
+        return folder.Ranks.Agree(() => Plainly(() => Build(Safetensors.Read(content, path), path, (_, _, _, _) => null)));
+
+        static byte[] Content(FileStream file)
+        {
+            byte[] bytes = new byte[file.Length];
+            file.ReadExactly(bytes);
+            return bytes;
+        }
+    }
+
     /// <param name="path">The folder or the file.</param>
     /// <param name="choice">Which checkpoint of a folder.</param>
     /// <param name="build">Makes the module that the weights are of, for some classes and input channels; null from it makes the recipe's model.</param>
@@ -64,31 +84,11 @@ public sealed class TrainedModel : IDisposable
         string path, CheckpointChoice choice, Func<Recipe, int, int, IReadOnlyDictionary<string, TensorData>, nn.Module<Tensor, Tensor>?> build)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        try
+        return Plainly(() =>
         {
-            (TensorFile file, string weights, ModelCard card, Recipe recipe) = Read(path, choice);
-            EpochMetrics metrics = TrainingJson.Parse<EpochMetrics>(card.Metrics.GetRawText(), $"The metrics in {weights}");
-            nn.Module<Tensor, Tensor> built = build(recipe, card.ClassNames.Count, card.InputChannels, file.Tensors)
-                ?? RecipeModels.Create(
-                    recipe, card.ClassNames.Count, card.InputChannels,
-                    LayerFactory.Of(file.Tensors, recipe.Layers, recipe.WeightGradient, recipe.InputGradient));
-            TrainedModel trained = new(built, card, recipe, metrics, weights);
-            try
-            {
-                StateDict.LoadInto(built, file.Tensors, source: weights);
-                built.eval();
-                return trained;
-            }
-            catch
-            {
-                trained.Dispose();
-                throw;
-            }
-        }
-        catch (Exception e) when (e is CheckpointException or ArgumentException)
-        {
-            throw new TrainingException(e.Message, e);
-        }
+            (TensorFile file, string weights) = Find(path, choice);
+            return Build(file, weights, build);
+        });
     }
 
     /// <summary>Reads how a run, or one of the weight files that a run writes, was trained, without making a model of it.</summary>
@@ -96,14 +96,11 @@ public sealed class TrainedModel : IDisposable
     /// <exception cref="TrainingException">There is none, it is damaged, or it does not say.</exception>
     internal static Recipe ReadRecipe(string path)
     {
-        try
+        return Plainly(() =>
         {
-            return Read(path, CheckpointChoice.Best).Recipe;
-        }
-        catch (CheckpointException e)
-        {
-            throw new TrainingException(e.Message, e);
-        }
+            (TensorFile file, string weights) = Find(path, CheckpointChoice.Best);
+            return Description(file, weights).Recipe;
+        });
     }
 
     /// <summary>Reads the weights of a run without making a model of them.</summary>
@@ -114,14 +111,7 @@ public sealed class TrainedModel : IDisposable
     public static TensorFile ReadWeights(string run, CheckpointChoice choice = CheckpointChoice.Best)
     {
         ArgumentException.ThrowIfNullOrEmpty(run);
-        try
-        {
-            return OfFolder(run, choice).File;
-        }
-        catch (CheckpointException e)
-        {
-            throw new TrainingException(e.Message, e);
-        }
+        return Plainly(() => OfFolder(run, choice).File);
     }
 
     /// <summary>The file of the weights of a run's best epoch.</summary>
@@ -132,15 +122,54 @@ public sealed class TrainedModel : IDisposable
     /// <summary>Frees the model's memory.</summary>
     public void Dispose() => Model.Dispose();
 
-    /// <summary>The content of a run's checkpoint or of a weight file, and what it says of itself.</summary>
-    private static (TensorFile File, string Path, ModelCard Card, Recipe Recipe) Read(string path, CheckpointChoice choice)
+    /// <summary>The content of a run's checkpoint or of a weight file.</summary>
+    private static (TensorFile File, string Path) Find(string path, CheckpointChoice choice) =>
+        Directory.Exists(path) ? OfFolder(path, choice) : (Safetensors.Read(path), path);
+
+    /// <summary>What a file of weights says of itself.</summary>
+    private static (ModelCard Card, Recipe Recipe) Description(TensorFile file, string weights)
     {
-        (TensorFile file, string weights) = Directory.Exists(path) ? OfFolder(path, choice) : (Safetensors.Read(path), path);
         ModelCard card = ModelCard.Read(file.Metadata, weights)
             ?? throw new TrainingException($"{weights} does not say what model it holds.") { Problem = TrainingProblem.UnknownModel };
         Recipe recipe = TrainingJson.Parse<Recipe>(card.Recipe.GetRawText(), $"The recipe in {weights}");
         recipe.Validate($"The recipe in {weights}");
-        return (file, weights, card, recipe);
+        return (card, recipe);
+    }
+
+    private static TrainedModel Build(
+        TensorFile file, string weights, Func<Recipe, int, int, IReadOnlyDictionary<string, TensorData>, nn.Module<Tensor, Tensor>?> build)
+    {
+        (ModelCard card, Recipe recipe) = Description(file, weights);
+        EpochMetrics metrics = TrainingJson.Parse<EpochMetrics>(card.Metrics.GetRawText(), $"The metrics in {weights}");
+        nn.Module<Tensor, Tensor> built = build(recipe, card.ClassNames.Count, card.InputChannels, file.Tensors)
+            ?? RecipeModels.Create(
+                recipe, card.ClassNames.Count, card.InputChannels,
+                LayerFactory.Of(file.Tensors, recipe.Layers, recipe.WeightGradient, recipe.InputGradient));
+        TrainedModel trained = new(built, card, recipe, metrics, weights);
+        try
+        {
+            StateDict.LoadInto(built, file.Tensors, source: weights);
+            built.eval();
+            return trained;
+        }
+        catch
+        {
+            trained.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>What a file makes impossible is a run's or a file's fault, as a sentence.</summary>
+    private static T Plainly<T>(Func<T> read)
+    {
+        try
+        {
+            return read();
+        }
+        catch (Exception e) when (e is CheckpointException or ArgumentException)
+        {
+            throw new TrainingException(e.Message, e);
+        }
     }
 
     /// <remarks>A training under way removes a checkpoint when the next one is complete: who was about to read the old one takes the new.</remarks>

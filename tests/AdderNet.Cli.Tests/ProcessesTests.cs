@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Text.Json;
 
 namespace AdderNet.Cli.Tests;
 
@@ -27,6 +28,21 @@ public class ProcessesTests(TinyRun tiny) : IClassFixture<TinyRun>
         Outcome resumed = Addernet.Run("train", "--resume", run, "--threads", "1");
         Assert.Contains("3/3", resumed.Succeeds());
         Assert.Contains("by 2 processes so far and goes on with 1 process", resumed.Error);
+    }
+
+    [Fact]
+    public void Test_images_are_shared_out_and_their_result_is_said_once()
+    {
+        Assert.SkipUnless(MpiLaunch.OpenMpi is not null, MpiLaunch.Missing);
+        string data = tiny["boxes"], run = tiny["boxes-run"];
+        Addernet.Run("datasets", "--write", "voc", "--out", data, "--images", "16").Succeeds();
+        (int exitCode, string output, string error) = Mpirun(
+            [], "train", "--data", "voc", "--data-dir", data, "--image-size", "32", "--epochs", "1", "--batch-size", "8", "--threads", "1", "--out", run);
+        Assert.True(exitCode == 0, output + error);
+        string said = Assert.Single(output.Split('\n'), line => line.StartsWith("Test mAP50-95", StringComparison.Ordinal));
+        JsonElement alone = JsonDocument.Parse(Addernet.Run("eval", run, "--data-dir", data, "--threads", "1", "--json").Succeeds()).RootElement;
+        Assert.Contains(FormattableString.Invariant($"over {alone.GetProperty("count").GetInt32()} image"), said);
+        Assert.Contains(FormattableString.Invariant($"Test mAP50-95 {100 * alone.GetProperty("all").GetProperty("map").GetDouble():F2} %"), said);
     }
 
     [Fact]

@@ -1,6 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
+using System.Text.Json;
 using AdderNet.Data;
+using AdderNet.Data.Detection;
 using AdderNet.Distributed;
 using AdderNet.Models;
 using AdderNet.Training.Detection;
@@ -68,6 +70,7 @@ public class RankTests
                     TrainLocal($"{place}/stopped", ranks);
                     TrainBoxes($"{place}/boxes", ranks);
                     TrainTaught($"{place}/taught", $"{place}/synchronized", ranks);
+                    File.WriteAllText($"{place}/measured-{ranks.Rank}.json", JsonSerializer.Serialize(MeasureBest(place, ranks)));
                     break;
                 case "messages":
                     return Exchange(ranks);
@@ -123,6 +126,10 @@ public class RankTests
         Same(TrainBoxes(folder["one/boxes"]).History, History(folder["boxes"]), 1e-3);
         // (At the size of their filters adder layers make a thousand times as much of rounding.)
         Same(TrainTaught(folder["one/taught"], folder["synchronized"]).History, History(folder["taught"]), 5e-3);
+        // What the best epoch reaches on images of which each process has seen its part is known to all, and is what one process says.
+        double[] measured = MeasureBest(folder.Path);
+        Assert.All([0, 1], rank => Assert.Equal(
+            measured, JsonSerializer.Deserialize<double[]>(File.ReadAllText(folder[$"measured-{rank}.json"]))!, (one, two) => Math.Abs(one - two) < 1e-5));
         // BatchNorms by themselves see other statistics, and learn all the same.
         Assert.True(History(folder["local"])[^1].TestTop1 > 0.6);
 
@@ -356,6 +363,27 @@ public class RankTests
             Distillation = new() { Teachers = [new(cnn)], Hints = [new("layer2", "layer2")] },
         },
         ranks: ranks, trainerOf: folder => new Trainer(folder, Uneven, Small.Test));
+
+    /// <summary>Measures the best epochs of two runs: images, accuracy and loss of the one, images and precision of the other.</summary>
+    private static double[] MeasureBest(string place, Communicator? ranks = null)
+    {
+        using RunFolder classes = RunFolder.Open($"{place}/synchronized", null, ranks ?? Communicator.Alone);
+        using TrainedModel classifier = TrainedModel.Load(classes);
+        using DataLoader images = new(Uneven, classifier.Preparation, 25, shuffle: false, seed: 0, shard: classes.Shard);
+        EvaluationResult told = Evaluation.Run(classifier.Model, images, ranks: ranks);
+        using RunFolder boxes = RunFolder.Open($"{place}/boxes", null, ranks ?? Communicator.Alone);
+        using TrainedModel detector = TrainedModel.Load(boxes);
+        // The last batch has an image for one process and none for the other.
+        using DetectionLoader scenes = new(
+            DetectionTaskTests.Scenes.Train, detector.Preparation, DetectionTaskTests.Scenes.Train.Count - 1, shuffle: false, seed: 0, shard: boxes.Shard);
+        DetectionEvaluationResult found = DetectionEvaluation.Run(
+            detector.Model, DetectionModels.Find(boxes.Recipe.Model).Levels, scenes, ranks: ranks);
+        return
+        [
+            told.Count, told.Values[ClassificationMetrics.Top1Name], told.Loss,
+            found.Found.Count, found.ToResult().Values[DetectionMetrics.Map50Name], found.Found.Sum(boxes => boxes.Count),
+        ];
+    }
 
     /// <summary>A network without BatchNorm and dropout.</summary>
     private static Trainer TrainerOf(RunFolder folder) => new(folder, Uneven, Small.Test, () => nn.Sequential(

@@ -97,8 +97,8 @@ internal static class EvalCommand
     }
 
     private static EvaluationResult Measure(Host host, bool quiet, LoadedModel model, DataLoader loader, CancellationToken cancel) => host.Live is null || quiet
-        ? Evaluation.Run(model.Model, loader, null, cancel)
-        : LiveLines.Run(host.Live, lines => Evaluation.Run(model.Model, loader, new Bar(lines), cancel));
+        ? Evaluation.Run(model.Model, loader, cancel: cancel)
+        : LiveLines.Run(host.Live, lines => Evaluation.Run(model.Model, loader, new Bar(lines), cancel: cancel));
 
     private sealed class Bar(LiveLines lines) : IProgress<EvaluationProgress>
     {

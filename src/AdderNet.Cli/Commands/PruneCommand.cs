@@ -118,7 +118,7 @@ internal static class PruneCommand
             Dataset test = DataSource.Open(host, dataName, train: false, folder, interrupt.Token);
             int batch = arguments.GetValue(batchSize) ?? 256;
             using DataLoader measured = new(test, model.Preparation, batch, shuffle: false, seed: 0);
-            EvaluationResult exact = Evaluation.Run(model.Model, measured, null, interrupt.Token);
+            EvaluationResult exact = Evaluation.Run(model.Model, measured, cancel: interrupt.Token);
             LowRankNetwork? products = product is not { } x ? null
                 : x < 1 ? LowRank.ToEnergy(graph, x) : LowRank.ToRank(graph, (int)x);
             PrunedChannels? narrow = fewer is { } part ? ChannelPruning.Run(products?.Graph ?? graph, part) : null;
@@ -136,7 +136,7 @@ internal static class PruneCommand
             TapTable after = TapTable.Of(pruned, images, arguments.GetValue(threads));
             using Engine engineBefore = new(graph, arguments.GetValue(threads)), engineAfter = new(pruned, arguments.GetValue(threads));
             using EngineModel kept = new(engineAfter);
-            EvaluationResult reached = Evaluation.Run(kept, measured, null, interrupt.Token);
+            EvaluationResult reached = Evaluation.Run(kept, measured, cancel: interrupt.Token);
             double[] one = EngineTimes.Measure([engineBefore, engineAfter], images, 1, host.LeastTime, interrupt.Token);
             double[] many = EngineTimes.Measure([engineBefore, engineAfter], images, batch, host.LeastTime, interrupt.Token);
             State was = Of(graph, before, exact, 0), now = Of(pruned, after, reached, 1);

@@ -191,6 +191,8 @@ internal sealed class TrainCommand
         TrainingResult result = asJson
             ? TrainingDisplay.RunAsJson(host, progress => trainer.Run(progress, cancel))
             : TrainingDisplay.Run(host, trainer.Metrics, folder.History, chosen.Epochs, progress => trainer.Run(progress, cancel), whole: null, cancel, data.Validation is null ? "test" : "val");
+        // Test images beside validation images have had no part in the run so far: they tell what its best epoch is worth.
+        EvaluationResult? test = result.Interrupted || data.Validation is null || data.Test is null ? null : data.MeasureTest(folder, cancel);
         if (member.Ranks.Rank > 0)
         {
             host.Out.WriteLine(FormattableString.Invariant(
@@ -198,8 +200,6 @@ internal sealed class TrainCommand
             return result.Interrupted ? ExitCode.Interrupted : ExitCode.Success;
         }
 
-        // Test images beside validation images have had no part in the run so far: they tell what its best epoch is worth.
-        EvaluationResult? test = result.Interrupted || data.Validation is null || data.Test is null ? null : data.MeasureTest(folder.Path, cancel);
         return ReportResult(host, chosen, folder.Options.DataDir, result, DateTime.UtcNow - start, asJson, test);
     }
 

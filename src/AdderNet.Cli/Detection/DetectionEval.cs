@@ -71,7 +71,7 @@ internal static class DetectionEval
         return host.Live is null || quiet ? Measure(null) : LiveLines.Run(host.Live, lines => Measure(new Bar(lines, loader.BatchCount)));
 
         DetectionEvaluationResult Measure(Bar? bar) =>
-            DetectionEvaluation.Run(model.Model, model.Levels, loader, bar, cancel);
+            DetectionEvaluation.Run(model.Model, model.Levels, loader, bar, cancel: cancel);
     }
 
     private sealed class Bar(LiveLines lines, int batches) : IProgress<int>

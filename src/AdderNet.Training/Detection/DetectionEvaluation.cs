@@ -29,13 +29,16 @@ public static class DetectionEvaluation
     /// <param name="levels">Its maps.</param>
     /// <param name="loader">The images, with the model's classes.</param>
     /// <param name="progress">Told after each batch, on the calling thread: how many there are done.</param>
+    /// <param name="ranks">The processes that share out the loader's images, which has the <see cref="Data.Shard"/> of this one; all get the result
+    /// over all images. Null for a process on its own.</param>
     /// <param name="cancel">Stops after the batch in flight.</param>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     /// <exception cref="Data.DataException">An image can't be read.</exception>
+    /// <exception cref="PeerException">Another process failed.</exception>
     /// <exception cref="TrainingException">The model does not fit the images or the classes.</exception>
     public static DetectionEvaluationResult Run(
         nn.Module<Tensor, Tensor> model, IReadOnlyList<DetectionLevel> levels, DetectionLoader loader, IProgress<int>? progress = null,
-        CancellationToken cancel = default)
+        Communicator? ranks = null, CancellationToken cancel = default)
     {
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(loader);
@@ -44,7 +47,7 @@ public static class DetectionEvaluation
         EvaluationResult result = Evaluation.Run(
             [model],
             () => pass = new DetectionPass(model, levels, loader, epoch: 0, useEngine: true, (i, boxes) => found[i] = boxes, cancel),
-            (done, _) => progress?.Report(done), Communicator.Alone, cancel);
+            (done, _) => progress?.Report(done), ranks ?? Communicator.Alone, cancel);
         return new DetectionEvaluationResult(pass!.Meter, pass.Meter.Scores(), found, result.Seconds);
     }
 }

@@ -91,9 +91,9 @@ internal sealed class DetectionPass : ITaskPass
             meter = new DetectionMeter(loader.Dataset.ClassNames);
             foreach (IGrouping<int, Found> image in all.SelectMany(f => f).GroupBy(f => f.Image).OrderBy(g => g.Key))
             {
-                meter.Add(
-                    loader.Dataset.Images[image.Key].Objects,
-                    [.. image.Where(f => f.Class >= 0).Select(f => new FoundBox(f.Class, f.Box, f.Score))]);
+                List<FoundBox> boxes = [.. image.Where(f => f.Class >= 0).Select(f => new FoundBox(f.Class, f.Box, f.Score))];
+                meter.Add(loader.Dataset.Images[image.Key].Objects, boxes);
+                found?.Invoke(image.Key, boxes);
             }
         }
     }

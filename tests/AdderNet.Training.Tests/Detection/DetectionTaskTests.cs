@@ -41,7 +41,7 @@ public class DetectionTaskTests
         using TrainedModel trained = TrainedModel.Load(folder["run"]);
         using DetectionLoader loader = new(Scenes.Validation!, trained.Preparation, 4, shuffle: false, seed: 0);
         DetectionEvaluationResult measured = DetectionEvaluation.Run(
-            trained.Model, DetectionModels.Find("fcos-resnet20").Levels, loader, null, TestContext.Current.CancellationToken);
+            trained.Model, DetectionModels.Find("fcos-resnet20").Levels, loader, cancel: TestContext.Current.CancellationToken);
         Assert.Equal(result.Best.Validation[DetectionMetrics.MapName], measured.Scores.All.Map!.Value, 1e-9);
         // One image at a time finds the same.
         Detector detector = new(trained.Model, DetectionModels.Find("fcos-resnet20").Levels, 2);
