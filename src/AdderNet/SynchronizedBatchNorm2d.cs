@@ -36,7 +36,7 @@ internal sealed class SynchronizedBatchNorm2d : BatchNorm
             running_var!.mul_(1 - momentum.Value).add_(variance, alpha: momentum.Value * moments.Count / Math.Max(1, moments.Count - 1));
         }
 
-        Tensor output = is_grad_enabled() && (input.requires_grad || weight.requires_grad)
+        Tensor output = is_grad_enabled() && (input.requires_grad || weight.requires_grad || bias!.requires_grad)
             ? NormalizationFunction.apply(input, weight, bias!, moments)
             : moments.Normalize(input, weight, bias!);
         return output.MoveToOuterDisposeScope();
@@ -115,10 +115,11 @@ internal sealed class NormalizationFunction : autograd.SingleTensorFunction<Norm
         ctx.save_for_backward([input, weight, moments.Mean, moments.Scale]);
         ctx.save_data("count", moments.Count);
         ctx.save_data("sum", moments.Sum);
+        ctx.save_data("needed", input.requires_grad ? 0 : weight.requires_grad ? 1 : 2);
         return moments.Normalize(input, weight, bias);
     }
 
-    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output) => BackwardCall.Run(inputs: 4, needed: 1, () =>
+    public override List<Tensor> backward(autograd.AutogradContext ctx, Tensor grad_output) => BackwardCall.Run(inputs: 4, (int)ctx.get_data("needed"), () =>
     {
         using (grad_output)
         {

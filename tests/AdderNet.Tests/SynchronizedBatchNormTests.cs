@@ -64,6 +64,32 @@ public class SynchronizedBatchNormTests
         Same(ordinary.call(input), own.call(input));
     }
 
+    [Theory]
+    [InlineData(true, true, true)]
+    [InlineData(true, false, false)]
+    [InlineData(false, true, false)]
+    [InlineData(false, false, true)]
+    public void A_failure_within_backward_is_one_whichever_gradient_is_asked_for(bool input, bool weight, bool bias)
+    {
+        int sums = 0;
+        SynchronizedBatchNorm2d norm = new(3)
+        {
+            Sum = _ =>
+            {
+                if (++sums > 1)
+                {
+                    throw new InvalidDataException("the other has gone");
+                }
+            },
+        };
+        norm.weight.requires_grad = weight;
+        norm.bias!.requires_grad = bias;
+        using var scope = NewDisposeScope();
+        Tensor output = norm.call(randn(4, 3, 2, 2).requires_grad_(input));
+        Assert.ThrowsAny<Exception>(() => output.sum().backward());
+        Assert.Equal("the other has gone", Assert.IsType<InvalidDataException>(BackwardCall.Failure).Message);
+    }
+
     private static (Tensor Output, Tensor Gradient) Pass(BatchNorm norm, Tensor input, Tensor seen, Tensor weight, Tensor bias)
     {
         using (no_grad())
