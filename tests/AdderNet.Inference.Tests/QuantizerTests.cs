@@ -106,6 +106,11 @@ public class QuantizerTests
 
         using Engine engine = new(quantized);
         Assert.Equal(Networks.Reference(quantized, images[..192]), engine.Run(images[..192]));
+
+        // Training with rounded inputs makes no grid of such inputs either.
+        Dictionary<string, double> none = shut.Nodes.OfType<AdderNode>().ToDictionary(node => node.Name, _ => 0d);
+        using Engine trained = new(Quantizer.Quantize(shut, images, 6, none).Graph);
+        Assert.Equal(engine.Run(images[..192]), trained.Run(images[..192]));
     }
 
     [Fact]

@@ -471,9 +471,9 @@ internal sealed class Calibration(
     /// <summary>The grid on which adder layers compare a value: the one they were trained on, or the best for them.</summary>
     private (Grid Grid, string Rule) Search(string name, float[] exact, float[] values, FeatureShape shape)
     {
-        double[] largest = [.. readers.Comparing(name).Select(reader => trained.GetValueOrDefault(reader.Node!.Name)).Where(range => range > 0)];
-        return largest.Length > 0
-            ? (AdderNet.Graph.Grid.To(largest.Max(), bits), "training")
+        double largest = readers.Comparing(name).Select(reader => trained.GetValueOrDefault(reader.Node!.Name)).DefaultIfEmpty().Max();
+        return largest > 0
+            ? (AdderNet.Graph.Grid.To(largest, bits), "training")
             : GridSearch.Find(Trials(name, exact, values, shape), values, bits);
     }
 

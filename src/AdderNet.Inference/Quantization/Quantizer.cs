@@ -20,7 +20,8 @@ public static class Quantizer
     /// <param name="images">Images of the kind that it is made for, [N, C, H, W], prepared as for the float network; some hundred.</param>
     /// <param name="bits">Bits of adder layers' inputs and filters, 4 to 8. What is only added or multiplied keeps 8.</param>
     /// <param name="trained">Where adder layers were trained with inputs and filters rounded to a grid: the largest value of each layer's grid, by
-    /// its name. It is kept, and what the layer gives with rounded inputs is what the integers are fitted to.</param>
+    /// its name. It is kept, and what the layer gives with rounded inputs is what the integers are fitted to. A layer whose inputs were all 0 has no
+    /// such grid.</param>
     /// <returns>The network and how its layers came out.</returns>
     /// <exception cref="InferenceException">There are no images, bits are not 4 to 8, or the network has a node that cannot be quantized or no
     /// adder layer.</exception>
@@ -54,7 +55,8 @@ public static class Quantizer
 
         HashSet<string> arranged = Arranged(fused);
         Check(fused, arranged);
-        return new Calibration(fused, input, images, bits, trained ?? new Dictionary<string, double>(), arranged).Run();
+        Dictionary<string, double> grids = new((trained ?? new Dictionary<string, double>()).Where(range => range.Value > 0));
+        return new Calibration(fused, input, images, bits, grids, arranged).Run();
     }
 
     /// <summary>
