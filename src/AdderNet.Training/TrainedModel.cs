@@ -1,5 +1,6 @@
 using AdderNet.Checkpoints;
 using AdderNet.Data;
+using AdderNet.Distributed;
 using AdderNet.Models;
 using TorchSharp;
 using static TorchSharp.torch;
@@ -60,6 +61,7 @@ public sealed class TrainedModel : IDisposable
     /// <summary>Loads the best epoch of an open run: what its first process has saved, in each of its processes, which all call it.</summary>
     /// <param name="folder">The run.</param>
     /// <exception cref="TrainingException">There is no checkpoint, it is damaged, or it is of another model.</exception>
+    /// <exception cref="PeerException">Another process failed.</exception>
     public static TrainedModel Load(RunFolder folder)
     {
         ArgumentNullException.ThrowIfNull(folder);
@@ -117,7 +119,7 @@ public sealed class TrainedModel : IDisposable
     /// <summary>The file of the weights of a run's best epoch.</summary>
     /// <param name="run">The run's folder.</param>
     /// <exception cref="TrainingException">There is no checkpoint, or it is damaged.</exception>
-    internal static string WeightsOf(string run) => OfFolder(run, CheckpointChoice.Best).Path;
+    internal static string WeightsOf(string run) => Plainly(() => OfFolder(run, CheckpointChoice.Best).Path);
 
     /// <summary>Frees the model's memory.</summary>
     public void Dispose() => Model.Dispose();
