@@ -35,7 +35,7 @@ internal static class EmbeddingNetwork
         return nn.Sequential(
         [
             .. layers[..shared].Select(l => (l.Name, (Module)l.Layer)),
-            ("conv7", Last(128, 2, 4)), (Embedding, nn.BatchNorm2d(2)),
+            ("conv7", Last(128, 2, 4)), (Embedding, new SynchronizableBatchNorm(2)),
             ("fc", Last(2, classes, 1)), ("flatten", nn.Flatten()),
         ]);
 

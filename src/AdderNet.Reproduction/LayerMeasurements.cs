@@ -99,7 +99,7 @@ internal static class LayerMeasurements
         Tensor filters = Filters(layer);
         double input = Variance(x);
         // Some images are enough. The zeros of a padding are not what the formulas suppose either: outputs that see them are left out.
-        Tensor normal = layer.call(randn([Math.Min(x.shape[0], 64), .. x.shape[1..]]) * Math.Sqrt(input));
+        Tensor normal = layer.call(randn([Math.Min(x.shape[0], 64), .. x.shape[1..]]).Times(Math.Sqrt(input)));
         long border = layer is Adder2d adder ? adder.Padding.H : ((Conv2d)layer).padding![0];
         Tensor inner = normal.narrow(2, border, normal.shape[2] - 2 * border).narrow(3, border, normal.shape[3] - 2 * border);
         return new LayerVariance(

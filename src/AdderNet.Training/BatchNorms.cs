@@ -122,8 +122,8 @@ internal static class BatchNorms
             for (int i = 0; i < norms.Length; i++)
             {
                 Tensor mean = norms[i].running_mean!.to_type(ScalarType.Float64);
-                means[i].add_(mean);
-                squares[i].add_(mean.square().add_(norms[i].running_var!));
+                means[i].Add(mean);
+                squares[i].Add(mean.Squared().Add(norms[i].running_var!));
             }
         }
 
@@ -148,11 +148,12 @@ internal static class BatchNorms
         /// <summary>Makes the averages those of the BatchNorms.</summary>
         public void Apply()
         {
+            using var scope = NewDisposeScope();
             for (int i = 0; i < norms.Length; i++)
             {
-                Tensor mean = means[i].div_(passes);
+                Tensor mean = means[i].Over(passes);
                 norms[i].running_mean!.copy_(mean);
-                norms[i].running_var!.copy_(squares[i].div_(passes).sub_(mean.square()));
+                norms[i].running_var!.copy_(squares[i].Over(passes).sub_(mean.Squared()));
             }
         }
     }

@@ -66,11 +66,11 @@ internal static class CnnOfGraph
     private static void Unscale(Tensor weight, BatchNorm norm)
     {
         using var scope = NewDisposeScope();
-        Tensor size = weight.flatten(1).square().mean([1L]).sqrt().clamp_min(1e-12f), ratio = size / size.mean();
+        Tensor size = weight.flatten(1).Squared().mean([1L]).sqrt().AtLeast(1e-12f), ratio = size / size.mean();
         weight.div_(ratio.view([-1, .. Enumerable.Repeat(1L, (int)weight.dim() - 1)]));
         norm.running_mean!.div_(ratio);
         // As exact as it can be with an epsilon beside the variance.
-        norm.running_var!.add_(norm.eps).div_(ratio.square()).sub_(norm.eps).clamp_min_(0);
+        norm.running_var!.Add(norm.eps).div_(ratio.Squared()).Add(-norm.eps).Clamp(0, float.PositiveInfinity);
     }
 
     private static IEnumerable<Found> Layers(NetworkGraph graph)
@@ -193,7 +193,7 @@ internal static class CnnOfGraph
             BatchNorm norm = (BatchNorm)modules[p.Place.Norm!];
             Tensor factors = tensor(p.Found.Factors), summands = tensor(p.Found.Summands);
             norm.running_mean!.zero_();
-            norm.running_var!.fill_(1 - norm.eps);
+            norm.running_var!.zero_().Add(1 - norm.eps);
             norm.weight!.copy_(factors);
             norm.bias!.copy_(summands);
             return (norm, factors, summands, zeros(factors.shape, ScalarType.Float64), zeros(factors.shape, ScalarType.Float64));
@@ -202,8 +202,8 @@ internal static class CnnOfGraph
         {
             using var inner = NewDisposeScope();
             Tensor channels = input.transpose(0, 1).flatten(1).to_type(ScalarType.Float64);
-            n.Mean.add_(channels.mean([1L]));
-            n.Square.add_(channels.square().mean([1L]));
+            n.Mean.Add(channels.mean([1L]));
+            n.Square.Add(channels.Squared().mean([1L]));
             return input;
         }).remove)];
         int batches = 0;
@@ -213,7 +213,7 @@ internal static class CnnOfGraph
             {
                 using var inner = NewDisposeScope();
                 Tensor mine = cnn.call(batch), theirs = same.call(batch);
-                if (batches++ == 0 && !(mine - theirs).abs().max().le(1e-3 * theirs.abs().max()).item<bool>())
+                if (batches++ == 0 && !(mine - theirs).abs().max().le(theirs.abs().max().Times(1e-3)).item<bool>())
                 {
                     throw new CheckpointException($"Its layers have the shapes of {title}'s, but another network is made of them: it gives other scores.");
                 }
@@ -226,9 +226,10 @@ internal static class CnnOfGraph
 
         foreach (((Place place, Found found), var n) in pairs.Zip(norms))
         {
-            Tensor mean = n.Mean / batches, variance = (n.Square / batches - mean.square()).clamp_min(1e-12), deviation = (variance + n.Norm.eps).sqrt();
+            Tensor mean = n.Mean.Over(batches), variance = (n.Square.Over(batches) - mean.Squared()).AtLeast(1e-12);
+            Tensor deviation = variance.Plus(n.Norm.eps).sqrt();
             n.Norm.weight!.copy_(n.Factors * deviation);
-            n.Norm.bias!.copy_(n.Summands + n.Factors * mean);
+            n.Norm.bias!.copy_(n.Summands.Plus(n.Factors * mean));
             n.Norm.running_mean!.copy_(mean);
             n.Norm.running_var!.copy_(variance);
             if (found.Folded)

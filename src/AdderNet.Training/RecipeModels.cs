@@ -14,8 +14,7 @@ internal static class RecipeModels
     /// <exception cref="ArgumentException">There is no such model, or it has no such layers.</exception>
     public static nn.Module<Tensor, Tensor> Create(Recipe recipe, int classes, int channels, LayerFactory? found = null)
     {
-        LayerFactory layers = LayerFactory.Inner(recipe.Layers, recipe.WeightGradient, recipe.InputGradient)
-            .WithSynchronizedBatchNorm(recipe.SynchronizedBatchNorm);
+        LayerFactory layers = LayerFactory.Inner(recipe.Layers, recipe.WeightGradient, recipe.InputGradient);
         return DetectionModels.All.Any(m => string.Equals(m.Name, recipe.Model, StringComparison.OrdinalIgnoreCase))
             ? DetectionModels.Create(recipe.Model, layers, (recipe.Detection ?? new DetectionRecipe()).Options, classes, channels)
             : AdderNetModels.Create(recipe.Model, found ?? layers, classes, channels);

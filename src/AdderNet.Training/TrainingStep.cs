@@ -23,7 +23,7 @@ internal sealed class TrainingStep : IDisposable
     private readonly Communicator ranks;
     private readonly Shard shard;
     private readonly GradientExchange? exchange;
-    private readonly SynchronizedBatchNorm2d[] synchronized = [];
+    private readonly SynchronizableBatchNorm[] synchronized = [];
     private bool oneImageWorks;
 
     /// <param name="task">What is trained.</param>
@@ -42,7 +42,10 @@ internal sealed class TrainingStep : IDisposable
         if (this.ranks.Size > 1)
         {
             exchange = new GradientExchange(task, Optimizer.Parameters, this.ranks);
-            synchronized = [.. task.Modules().SelectMany(m => m.modules().Append(m)).OfType<SynchronizedBatchNorm2d>().Distinct()];
+            if (recipe.SynchronizedBatchNorm)
+            {
+                synchronized = [.. task.Modules().SelectMany(m => m.modules().Append(m)).OfType<SynchronizableBatchNorm>().Distinct()];
+            }
         }
     }
 
@@ -199,7 +202,7 @@ internal sealed class TrainingStep : IDisposable
         }
 
         // The mean over the whole batch is the mean of the pieces' means, each weighted by its size, of all processes.
-        Tensor share = count == batch.TotalCount ? loss : loss * ((double)count / batch.TotalCount);
+        Tensor share = count == batch.TotalCount ? loss : loss.Times((double)count / batch.TotalCount);
         try
         {
             share.backward();

@@ -111,7 +111,7 @@ public sealed class Adder2d : nn.Module<Tensor, Tensor>
         // The scope ends TorchSharp's bookkeeping copies of the output with this call rather than with the batch.
         using var scope = NewDisposeScope();
         // Subtracted first, so that the zero is exact.
-        Tensor all = Constraint is null ? adder : (adder - adder.detach()).add_(Constraint(adder.detach()));
+        Tensor all = Constraint is null ? adder : (adder - adder.detach()).Add(Constraint(adder.detach()));
         Tensor filters = border == 0 ? all : all[.., .., border..^border, border..^border];
         Tensor x = Grid is null ? input : GridTensors.StraightThrough(input, Grid);
         Tensor? rounded = Grid is null ? null : GridTensors.Rounded(filters, Grid);
@@ -123,7 +123,7 @@ public sealed class Adder2d : nn.Module<Tensor, Tensor>
             y = y - GridTensors.Outside(filters, Grid).view(1, -1, 1, 1);
         }
 
-        return (bias is null ? y : y + bias.view(1, -1, 1, 1)).MoveToOuterDisposeScope();
+        return (bias is null ? y : y.Plus(bias.view(1, -1, 1, 1))).MoveToOuterDisposeScope();
     }
 
     /// <summary>The sizes of one call, checked.</summary>

@@ -25,7 +25,7 @@ internal static class AdderTensors
         // power of two changes no digit of either.
         const float large = 1.8446744e19f;
         bool sign = kind == AdderNet.InputGradient.Sign;
-        using Tensor scaledX = sign ? input * large : input.alias(), scaledF = sign ? filters * large : filters.alias();
+        using Tensor scaledX = sign ? input.Times(large) : input.alias(), scaledF = sign ? filters.Times(large) : filters.alias();
         using Tensor x = ChannelsLast(scaledX), f = scaledF.contiguous(), g = ChannelsLast(gradOutput);
         Tensor gradX = empty(shape.N, shape.H, shape.W, shape.C);
         AdderKernel.InputGradient(shape, Floats(x), Floats(f), Floats(g), Floats(gradX));

@@ -1,4 +1,5 @@
 using AdderNet.Graph;
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace AdderNet;
@@ -27,7 +28,7 @@ internal sealed record Binarization(BinarizationRule Rule, Func<Tensor, Tensor> 
         BinarizationRule.DoReFa,
         x =>
         {
-            Tensor clipped = x.clamp(0, 1);
+            Tensor clipped = x.Clamped(0, 1);
             return StraightThrough(clipped.detach().round(), clipped);
         },
         w =>
@@ -36,11 +37,15 @@ internal sealed record Binarization(BinarizationRule Rule, Func<Tensor, Tensor> 
             return StraightThrough(SignBits(real).mul_(real.abs().mean()), w);
         });
 
-    private static Tensor Sign(Tensor x) => StraightThrough(SignBits(x.detach()), x.clamp(-1, 1));
+    private static Tensor Sign(Tensor x) => StraightThrough(SignBits(x.detach()), x.Clamped(-1, 1));
 
     /// <summary>1 where x >= 0, else -1: two values, so zero, which <c>torch.sign</c> would keep, has to be one of them.</summary>
-    private static Tensor SignBits(Tensor x) => x.ge(0).to_type(x.dtype).mul_(2).sub_(1);
+    private static Tensor SignBits(Tensor x)
+    {
+        using Scalar zero = Arithmetic.Number(0L);
+        return x.ge(zero).to_type(x.dtype).Scale(2).Add(-1);
+    }
 
     /// <summary>The values of the first with the gradient of the second. Subtracted first, so that the zero is exact; NaN stays NaN.</summary>
-    private static Tensor StraightThrough(Tensor values, Tensor gradients) => (gradients - gradients.detach()).add_(values);
+    private static Tensor StraightThrough(Tensor values, Tensor gradients) => (gradients - gradients.detach()).Add(values);
 }

@@ -47,7 +47,7 @@ public static class CnnConversion
             Tensor filters = layer.Filters, weights = filters.detach();
             // Each group's filters see the group's own channels.
             Tensor seen = centre.view(layer.Groups, -1).repeat_interleave(filters.shape[0] / layer.Groups, 0).view(filters.shape[0], -1, 1, 1);
-            filters.copy_(seen + weights * (sigma / weights.std(unbiased: false).item<float>()));
+            filters.copy_(seen.Plus(weights.Times(sigma / weights.std(unbiased: false).item<float>())));
             centre.Dispose();
         }
     }
@@ -91,7 +91,7 @@ public static class CnnConversion
         {
             using var scope = NewDisposeScope();
             Tensor channels = input.transpose(0, 1).flatten(1);
-            sums[i].add_(channels.kthvalue((channels.shape[1] + 1) / 2, 1).values);
+            sums[i].Add(channels.kthvalue((channels.shape[1] + 1) / 2, 1).values);
             return input;
         }).remove)];
         int batches = 0;
@@ -108,8 +108,9 @@ public static class CnnConversion
             Array.ForEach(removers, remove => remove());
         }
 
+        using Scalar count = Arithmetic.Number(batches);
         return batches > 0
-            ? Array.ConvertAll(sums, sum => sum.div_(batches))
+            ? Array.ConvertAll(sums, sum => sum.div_(count))
             : throw new ArgumentException("The medians need at least one batch of images.", nameof(images));
     }
 }

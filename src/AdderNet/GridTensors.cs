@@ -8,7 +8,7 @@ internal static class GridTensors
 {
     /// <summary>The values that the codes of <paramref name="x"/> stand for: clamped, and rounded to whole steps. It has no gradient.</summary>
     public static Tensor Rounded(Tensor x, Grid grid) =>
-        x.detach().mul(1 / grid.Step).add_(0.5).floor_().clamp_(0, grid.Top).mul_(grid.Step);
+        x.detach().Times(1 / grid.Step).Add(0.5).floor_().Clamp(0, grid.Top).Scale(grid.Step);
 
     /// <summary>
     /// The same, which the gradient passes as if nothing were rounded (the straight-through estimator): as it is where the value lies within
@@ -16,15 +16,15 @@ internal static class GridTensors
     /// </summary>
     public static Tensor StraightThrough(Tensor x, Grid grid)
     {
-        Tensor clamped = x.clamp(0, grid.Value(grid.Top));
+        Tensor clamped = x.Clamped(0, grid.Value(grid.Top));
         // Subtracted first, so that the zero is exact.
-        return (clamped - clamped.detach()).add_(Rounded(x, grid));
+        return (clamped - clamped.detach()).Add(Rounded(x, grid));
     }
 
     /// <summary>What clamping takes from filters [O, ...]: the sum of |w - clamp(w)| of each, which no input changes; [O], without gradient.</summary>
     public static Tensor Outside(Tensor filters, Grid grid)
     {
         Tensor w = filters.detach();
-        return (w - w.clamp(0, grid.Value(grid.Top))).abs_().flatten(1).sum(1);
+        return (w - w.Clamped(0, grid.Value(grid.Top))).abs_().flatten(1).sum(1);
     }
 }

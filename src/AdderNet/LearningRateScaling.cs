@@ -60,14 +60,14 @@ public abstract record LearningRateScaling
     public sealed record AdaptiveRate(double Eta) : LearningRateScaling
     {
         private protected override void Scale(Tensor gradient) =>
-            gradient.mul_(gradient.norm().clamp_min(1e-12).reciprocal().mul(Eta * Math.Sqrt(gradient.numel())));
+            gradient.mul_(gradient.norm().AtLeast(1e-12).reciprocal().Times(Eta * Math.Sqrt(gradient.numel())));
     }
 
     /// <summary>A fixed factor.</summary>
     /// <param name="Factor">What the gradient is multiplied by.</param>
     public sealed record IncreasedRate(double Factor) : LearningRateScaling
     {
-        private protected override void Scale(Tensor gradient) => gradient.mul_(Factor);
+        private protected override void Scale(Tensor gradient) => gradient.Scale(Factor);
     }
 
     /// <summary>No scaling.</summary>

@@ -21,7 +21,7 @@ public class SynchronizedBatchNormTests
         (Tensor output, Tensor gradient) = Pass(whole, input, seen, weight, bias);
 
         using Meeting meeting = new(2);
-        SynchronizedBatchNorm2d[] halves = [new(5) { Sum = meeting.Sum }, new(5) { Sum = meeting.Sum }];
+        SynchronizableBatchNorm[] halves = [new(5) { Sum = meeting.Sum }, new(5) { Sum = meeting.Sum }];
         (Tensor Output, Tensor Gradient)[] parts = new (Tensor, Tensor)[2];
         Thread[] threads = [.. Enumerable.Range(0, 2).Select(i => new Thread(() =>
         {
@@ -51,7 +51,7 @@ public class SynchronizedBatchNormTests
         using var scope = NewDisposeScope();
         Tensor input = randn(4, 3, 2, 2), seen = randn(4, 3, 2, 2), weight = randn(3), bias = randn(3);
         BatchNorm2d ordinary = nn.BatchNorm2d(3);
-        SynchronizedBatchNorm2d own = new(3);
+        SynchronizableBatchNorm own = new(3);
         Assert.Equal(ordinary.state_dict().Keys, own.state_dict().Keys);
         (Tensor output, Tensor gradient) = Pass(ordinary, input, seen, weight, bias);
         (Tensor ownOutput, Tensor ownGradient) = Pass(own, input, seen, weight, bias);
@@ -72,7 +72,7 @@ public class SynchronizedBatchNormTests
     public void A_failure_within_backward_is_one_whichever_gradient_is_asked_for(bool input, bool weight, bool bias)
     {
         int sums = 0;
-        SynchronizedBatchNorm2d norm = new(3)
+        SynchronizableBatchNorm norm = new(3)
         {
             Sum = _ =>
             {

@@ -156,7 +156,7 @@ internal sealed unsafe class GradientExchange : IDisposable
         using var guard = no_grad();
         if (parameters[i].grad is { } gradient)
         {
-            _ = isFirstPiece || news[ranks.Size + 1 + i] == 0 ? slots[i].copy_(gradient) : slots[i].add_(gradient);
+            _ = isFirstPiece || news[ranks.Size + 1 + i] == 0 ? slots[i].copy_(gradient) : slots[i].Add(gradient);
             news[ranks.Size + 1 + i] = 1;
             if (!isLastPiece)
             {

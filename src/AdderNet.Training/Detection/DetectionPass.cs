@@ -134,7 +134,7 @@ internal sealed class DetectionPass : ITaskPass
             }
 
             pass.Count += count;
-            return (loss.Sum() * weight).MoveToOuterDisposeScope();
+            return loss.Sum().Times(weight).MoveToOuterDisposeScope();
         }
 
         public void Measure()

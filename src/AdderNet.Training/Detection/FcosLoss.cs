@@ -25,7 +25,7 @@ internal sealed record FcosLoss(Tensor Classes, Tensor Boxes, Tensor Centres)
     private const double Alpha = 0.25;
 
     /// <summary>All three together.</summary>
-    public Tensor Sum() => Classes + Boxes + Centres;
+    public Tensor Sum() => Classes.Plus(Boxes).Plus(Centres);
 
     /// <summary>The losses of a batch, or of a part of one.</summary>
     /// <param name="rows">What the detector gives, [N, ...].</param>
@@ -43,28 +43,30 @@ internal sealed record FcosLoss(Tensor Classes, Tensor Boxes, Tensor Centres)
         long[] own = targets.Places;
         Tensor classes = Focal(
             values.narrow(1, 0, grid.Classes), tensor(targets.Scores, [values.shape[0], grid.Classes]),
-            tensor(targets.Weights, [values.shape[0], 1])) / places;
+            tensor(targets.Weights, [values.shape[0], 1])).Over(places);
         if (own.Length == 0)
         {
             // Zero, but with a gradient of zero to every parameter.
-            Tensor nothing = values.narrow(1, grid.Classes, 5).sum() * 0;
+            Tensor nothing = values.narrow(1, grid.Classes, 5).sum().Times(0);
             return new FcosLoss(classes, nothing, nothing);
         }
 
         Tensor found = values.index_select(0, tensor(own)), centreness = tensor(targets.Centreness);
+        using Scalar most = Arithmetic.Number(BoxDecoding.MostLogarithm);
         Tensor overlap = GeneralizedIoU(
-            found.narrow(1, grid.Classes, 4).clamp_max(BoxDecoding.MostLogarithm).exp(), tensor(targets.Distances, [own.Length, 4]));
+            found.narrow(1, grid.Classes, 4).clamp_max(most).exp(), tensor(targets.Distances, [own.Length, 4]));
         return new FcosLoss(
-            classes, ((1 - overlap) * centreness).sum() / middles,
-            nn.functional.binary_cross_entropy_with_logits(found.select(1, grid.Classes + 4), centreness, reduction: nn.Reduction.Sum) / places);
+            classes, (overlap.FromOne() * centreness).sum().Over(middles),
+            nn.functional.binary_cross_entropy_with_logits(found.select(1, grid.Classes + 4), centreness, reduction: nn.Reduction.Sum).Over(places));
     }
 
     private static Tensor Focal(Tensor logits, Tensor targets, Tensor weights)
     {
         Tensor p = logits.sigmoid();
         Tensor entropy = nn.functional.binary_cross_entropy_with_logits(logits, targets, reduction: nn.Reduction.None);
-        Tensor wrong = p * (1 - targets) + (1 - p) * targets, alpha = Alpha * targets + (1 - Alpha) * (1 - targets);
-        return (alpha * wrong.square() * entropy * weights).sum();
+        Tensor others = targets.FromOne();
+        Tensor wrong = (p * others).Plus(p.FromOne() * targets), alpha = targets.Times(Alpha).Plus(others.Times(1 - Alpha));
+        return (alpha * wrong.Squared() * entropy * weights).sum();
     }
 
     /// <summary>
@@ -72,9 +74,9 @@ internal sealed record FcosLoss(Tensor Classes, Tensor Boxes, Tensor Centres)
     /// </summary>
     internal static Tensor GeneralizedIoU(Tensor a, Tensor b)
     {
-        Tensor common = Area(minimum(a, b)), around = Area(maximum(a, b)), union = Area(a) + Area(b) - common;
+        Tensor common = Area(minimum(a, b)), around = Area(maximum(a, b)), union = Area(a).Plus(Area(b)) - common;
         return common / union - (around - union) / around;
 
-        static Tensor Area(Tensor d) => (d.select(1, 0) + d.select(1, 2)) * (d.select(1, 1) + d.select(1, 3));
+        static Tensor Area(Tensor d) => d.select(1, 0).Plus(d.select(1, 2)) * d.select(1, 1).Plus(d.select(1, 3));
     }
 }

@@ -36,7 +36,7 @@ internal static class Lesson
     public static Tensor SoftLoss(Tensor logits, Tensor soft, double temperature)
     {
         using var scope = NewDisposeScope();
-        Tensor log = nn.functional.log_softmax(logits / temperature, 1);
-        return ((soft.xlogy(soft) - soft * log).sum(1).mean() * (temperature * temperature)).MoveToOuterDisposeScope();
+        Tensor log = nn.functional.log_softmax(logits.Over(temperature), 1);
+        return (soft.xlogy(soft) - soft * log).sum(1).mean().Times(temperature * temperature).MoveToOuterDisposeScope();
     }
 }

@@ -36,7 +36,7 @@ internal sealed class KernelMatch : nn.Module<Tensor, Tensor, Tensor>
         : base(nameof(KernelMatch))
     {
         teacherRate = 1 / (2 * sigma * sigma);
-        rate = new Parameter(full(1, (float)teacherRate));
+        rate = new Parameter(tensor(new float[] { (float)teacherRate }));
         rho = nn.Conv2d(channels, channels, 1);
         using (no_grad())
         using (NewDisposeScope())
@@ -57,11 +57,15 @@ internal sealed class KernelMatch : nn.Module<Tensor, Tensor, Tensor>
         Tensor target;
         using (no_grad())
         {
-            target = Kernel(convolution.detach() * -teacherRate);
+            target = Kernel(convolution.detach().Times(-teacherRate));
         }
 
         return nn.functional.mse_loss(rho.call(Kernel(adder * rate)), target).MoveToOuterDisposeScope();
     }
 
-    private static Tensor Kernel(Tensor exponents) => exponents.clamp_max(LargestExponent).exp();
+    private static Tensor Kernel(Tensor exponents)
+    {
+        using Scalar most = Arithmetic.Number(LargestExponent);
+        return exponents.clamp_max(most).exp();
+    }
 }

@@ -48,19 +48,19 @@ internal sealed class ProgressiveLesson : ILesson
         using var scope = NewDisposeScope();
         long count = images.shape[0];
         Tensor taught = teacher.call(images);
-        Tensor soft = Lesson.SoftLoss(logits, nn.functional.softmax(taught.detach() / recipe.Temperature, 1), recipe.Temperature);
+        Tensor soft = Lesson.SoftLoss(logits, nn.functional.softmax(taught.detach().Over(recipe.Temperature), 1), recipe.Temperature);
         Tensor kernel = zeros(1);
         foreach ((KernelMatch kernels, FeatureTap student, FeatureTap cnn) in matches)
         {
             using Tensor mine = student.Take(), theirs = cnn.Take();
-            kernel = kernel + kernels.call(mine, theirs);
+            kernel = kernel.Plus(kernels.call(mine, theirs));
         }
 
         meter.Add(Lesson.SoftName, soft.item<float>(), count);
         meter.Add(KernelName, kernel.item<float>(), count);
         meter.Add(TeacherName, taught.argmax(1).eq(labels).to_type(ScalarType.Float32).mean().item<float>(), count);
-        return ((1 - recipe.Weight) * crossEntropy + recipe.Weight * soft + beta * kernel.squeeze()
-            + nn.functional.cross_entropy(taught, labels)).MoveToOuterDisposeScope();
+        return crossEntropy.Times(1 - recipe.Weight).Plus(soft.Times(recipe.Weight)).Plus(kernel.squeeze().Times(beta))
+            .Plus(nn.functional.cross_entropy(taught, labels)).MoveToOuterDisposeScope();
     }
 
     public void Dispose()

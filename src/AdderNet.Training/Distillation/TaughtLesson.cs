@@ -35,12 +35,12 @@ internal sealed class TaughtLesson : ILesson
         using var scope = NewDisposeScope();
         Tensor soft = Lesson.SoftLoss(logits, Probabilities(images), recipe.Temperature);
         meter.Add(Lesson.SoftName, soft.item<float>(), images.shape[0]);
-        Tensor loss = (1 - recipe.Weight) * crossEntropy + recipe.Weight * soft;
+        Tensor loss = crossEntropy.Times(1 - recipe.Weight).Plus(soft.Times(recipe.Weight));
         if (matches.Length > 0)
         {
-            Tensor hints = matches.Select(m => m.Loss()).Aggregate((sum, next) => sum + next) / teachers.Length;
+            Tensor hints = matches.Select(m => m.Loss()).Aggregate((sum, next) => sum.Plus(next)).Over(teachers.Length);
             meter.Add(HintName, hints.item<float>(), images.shape[0]);
-            loss = loss + recipe.HintWeight * hints;
+            loss = loss.Plus(hints.Times(recipe.HintWeight));
         }
 
         return loss.MoveToOuterDisposeScope();
@@ -64,7 +64,7 @@ internal sealed class TaughtLesson : ILesson
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        Tensor sum = teachers.Select(t => nn.functional.softmax(t.Logits(images) / recipe.Temperature, 1)).Aggregate((all, next) => all + next);
-        return (sum / teachers.Length).MoveToOuterDisposeScope();
+        Tensor sum = teachers.Select(t => nn.functional.softmax(t.Logits(images).Over(recipe.Temperature), 1)).Aggregate((all, next) => all.Plus(next));
+        return sum.Over(teachers.Length).MoveToOuterDisposeScope();
     }
 }

@@ -62,7 +62,7 @@ internal sealed class TeacherModel : IDisposable
     {
         using var guard = no_grad();
         using var scope = NewDisposeScope();
-        Tensor own = normalization is { } n ? images * n.Scale + n.Shift : images;
+        Tensor own = normalization is { } n ? (images * n.Scale).Plus(n.Shift) : images;
         return model.call(own).MoveToOuterDisposeScope();
     }
 
@@ -123,7 +123,7 @@ internal sealed class TeacherModel : IDisposable
     {
         using var scope = NewDisposeScope();
         Tensor scale = Channels(from.Std) / Channels(std), shift = (Channels(from.Mean) - Channels(mean)) / Channels(std);
-        return scale.eq(1).all().item<bool>() && shift.eq(0).all().item<bool>()
+        return scale.data<float>().All(s => s == 1) && shift.data<float>().All(s => s == 0)
             ? null
             : (scale.DetachFromDisposeScope(), shift.DetachFromDisposeScope());
 

@@ -1,3 +1,4 @@
+using TorchSharp;
 using static TorchSharp.torch;
 
 namespace AdderNet.Training;
@@ -36,7 +37,8 @@ internal sealed class PulledTaps : IDisposable
         get
         {
             using var scope = NewDisposeScope();
-            return layers.Sum(l => l.Adder.Filters.detach().le(0).sum().item<long>());
+            using Scalar zero = Arithmetic.Number(0L);
+            return layers.Sum(l => l.Adder.Filters.detach().le(zero).sum().item<long>());
         }
     }
 
@@ -84,8 +86,12 @@ internal sealed class PulledTaps : IDisposable
         /// <summary>The height up to which taps are pulled.</summary>
         public float Limit { get; set; } = float.NegativeInfinity;
 
-        public Tensor Heights(Tensor filters) => filters.detach() / largest;
+        public Tensor Heights(Tensor filters) => filters.detach().Over(largest);
 
-        public Tensor Pulled(Tensor filters) => where(Heights(filters).le(Limit), filters.clamp_max(0), filters);
+        public Tensor Pulled(Tensor filters)
+        {
+            using Scalar limit = Arithmetic.Number(Limit), zero = Arithmetic.Number(0L);
+            return where(Heights(filters).le(limit), filters.clamp_max(zero), filters);
+        }
     }
 }

@@ -222,7 +222,7 @@ internal sealed class EfficientNets
         // As in our plain ResNets, and so in the official code.
         net.Then("avgpool", nn.AdaptiveAvgPool2d(1));
         net.Layer(new LayerSlot("fc", Last, net.channels, classes, 1));
-        net.last = net.net.Add("bn2", layers.BatchNorm(classes), net.last);
+        net.last = net.net.Add("bn2", new SynchronizableBatchNorm(classes), net.last);
         net.Then("flatten", nn.Flatten());
         return net.net.Build();
     }
@@ -286,7 +286,8 @@ internal sealed class EfficientNets
         Then($"{name}.avgpool", nn.AdaptiveAvgPool2d(1));
         Conv2d narrow = nn.Conv2d(channels, squeezed, 1);
         // Behind a BatchNorm channels have means of 0 at first, of which a ReLU would leave nothing or all by chance.
-        nn.init.constant_(narrow.bias!, 0.1);
+        using Scalar open = Arithmetic.Number(0.1);
+        nn.init.constant_(narrow.bias!, open);
         last = net.Add($"{name}.fc1", narrow, last);
         Then($"{name}.relu", nn.ReLU());
         last = net.Add($"{name}.fc2", nn.Conv2d(squeezed, channels, 1), last);
@@ -323,7 +324,7 @@ internal sealed class EfficientNets
         long? padding = null)
     {
         Layer(new LayerSlot(name, position, channels, outChannels, kernel, stride, padding ?? kernel / 2, groups));
-        last = net.Add(norm, layers.BatchNorm(outChannels), last);
+        last = net.Add(norm, new SynchronizableBatchNorm(outChannels), last);
         if (activation is not null)
         {
             Then($"{name}.relu", activation(true));
@@ -343,7 +344,7 @@ internal sealed class EfficientNets
         if (layer is Adder2d adder)
         {
             using var guard = no_grad();
-            adder.Filters.mul_(filters);
+            adder.Filters.Scale(filters);
         }
 
         (last, channels) = (net.Add(slot.Name, layer, last), slot.OutChannels);

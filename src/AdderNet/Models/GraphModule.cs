@@ -63,9 +63,7 @@ public static class GraphModule
             LinearNode layer => nn.Linear(layer.Weight.Shape[1], layer.Weight.Shape[0], layer.Bias is not null),
             BatchNormNode norm when (norm.Weight is null) != (norm.Bias is null) =>
                 throw Unsupported(node, "it scales without shifting, or shifts without scaling"),
-            BatchNormNode norm => node.Shape.IsVector
-                ? nn.BatchNorm1d(node.Shape.Channels, norm.Epsilon, affine: norm.Weight is not null)
-                : nn.BatchNorm2d(node.Shape.Channels, norm.Epsilon, affine: norm.Weight is not null),
+            BatchNormNode norm => new SynchronizableBatchNorm(node.Shape.Channels, norm.Epsilon, affine: norm.Weight is not null),
             HardTanhNode { Minimum: 0, Maximum: 6 } => nn.ReLU6(),
             SigmoidNode => nn.Sigmoid(),
             MaxPoolNode pool => nn.MaxPool2d(Kernel(pool.Window), Stride(pool.Window), Padding(pool.Window), Dilation(pool.Window)),

@@ -16,7 +16,6 @@ public sealed class LayerFactory
     private readonly Func<LayerSlot, LayerKind> kindOf;
     private readonly WeightGradient gradient;
     private readonly InputGradient inputGradient;
-    private bool synchronizesBatchNorm;
     private VersatileFilters? versatile;
 
     /// <summary>Layers of any kind at any place, the first and the last included.</summary>
@@ -53,19 +52,8 @@ public sealed class LayerFactory
     internal LayerFactory WithInner(LayerKind kind) =>
         new(slot => slot.Position == LayerPosition.Inner ? kind : LayerKind.Conv, gradient, inputGradient)
         {
-            synchronizesBatchNorm = synchronizesBatchNorm,
             versatile = versatile,
         };
-
-    /// <summary>
-    /// These layers with BatchNorms that normalize by the statistics of the whole batch where several processes share it out (PyTorch's
-    /// SyncBatchNorm), or with ordinary ones.
-    /// </summary>
-    internal LayerFactory WithSynchronizedBatchNorm(bool synchronize) => new(kindOf, gradient, inputGradient)
-    {
-        synchronizesBatchNorm = synchronize,
-        versatile = versatile,
-    };
 
     /// <summary>
     /// These layers with versatile filters in all inner slots where a primary filter has more than one secondary filter. A layer in groups stays
@@ -76,11 +64,8 @@ public sealed class LayerFactory
     public LayerFactory Versatile(VersatileFilters filters)
     {
         ArgumentNullException.ThrowIfNull(filters);
-        return new(kindOf, gradient, inputGradient) { synchronizesBatchNorm = synchronizesBatchNorm, versatile = filters };
+        return new(kindOf, gradient, inputGradient) { versatile = filters };
     }
-
-    /// <summary>The BatchNorm behind a layer.</summary>
-    internal Module BatchNorm(long channels) => synchronizesBatchNorm ? new SynchronizedBatchNorm2d(channels) : nn.BatchNorm2d(channels);
 
     /// <summary>
     /// The layers whose weights a state_dict has, each by the name of its key: adder layers and convolutions may be mixed in any way.
@@ -148,7 +133,7 @@ public sealed class LayerFactory
         LayerSlot slot, string norm, string relu, LayerSlot? next, (string Name, Module Layer)? pool = null)
     {
         bool bits = next is not null && SeesBits(next);
-        (string, Module) layer = (slot.LocalName, Create(slot)), batchNorm = (norm, BatchNorm(slot.OutChannels));
+        (string, Module) layer = (slot.LocalName, Create(slot)), batchNorm = (norm, new SynchronizableBatchNorm(slot.OutChannels));
         (string, Module)? rectifier = bits ? null : (relu, nn.ReLU(inplace: true));
         (string, Module)?[] steps = bits || SeesBits(slot) ? [layer, pool, batchNorm, rectifier] : [layer, batchNorm, rectifier, pool];
         return [.. steps.OfType<(string, Module)>()];

@@ -156,7 +156,7 @@ public static class ModuleGraph
             Weight = layer.weight!.ToTensorData(),
             Bias = layer.bias?.ToTensorData(),
         },
-        BatchNorm1d or BatchNorm2d or SynchronizedBatchNorm2d => Norm((BatchNorm)module, name, inputs),
+        BatchNorm1d or BatchNorm2d or SynchronizableBatchNorm => Norm((BatchNorm)module, name, inputs),
         ReLU => new ReluNode { Name = name, Inputs = inputs },
         ReLU6 => new HardTanhNode { Name = name, Inputs = inputs, Minimum = 0, Maximum = 6 },
         Hardtanh layer => new HardTanhNode { Name = name, Inputs = inputs, Minimum = (float)layer.min_val, Maximum = (float)layer.max_val },

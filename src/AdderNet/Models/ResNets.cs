@@ -79,7 +79,7 @@ internal static class ResNets
         nn.Sequential(
         [
             .. Body(layers, stem, pool, block, stages, classifier),
-            ("avgpool", nn.AdaptiveAvgPool2d(1)), (classifier.Name, layers.Create(classifier)), ("bn2", layers.BatchNorm(classifier.OutChannels)),
+            ("avgpool", nn.AdaptiveAvgPool2d(1)), (classifier.Name, layers.Create(classifier)), ("bn2", new SynchronizableBatchNorm(classifier.OutChannels)),
             ("flatten", nn.Flatten()),
         ]);
 
@@ -126,7 +126,7 @@ internal static class ResNets
     {
         Module? downsample = block.Downsample is null
             ? null
-            : nn.Sequential(("0", layers.Create(block.Downsample)), ("1", layers.BatchNorm(block.Downsample.OutChannels)));
+            : nn.Sequential(("0", layers.Create(block.Downsample)), ("1", new SynchronizableBatchNorm(block.Downsample.OutChannels)));
         LayerSlot[] body = block.Body;
         List<(string, Module)> steps = [];
         for (int i = 0; i < body.Length - 1; i++)
@@ -135,7 +135,7 @@ internal static class ResNets
         }
 
         return new Residual(
-            [.. steps, (body[^1].LocalName, layers.Create(body[^1])), ($"bn{body.Length}", layers.BatchNorm(body[^1].OutChannels))],
+            [.. steps, (body[^1].LocalName, layers.Create(body[^1])), ($"bn{body.Length}", new SynchronizableBatchNorm(body[^1].OutChannels))],
             downsample, relu: next is null || !layers.SeesBits(next));
     }
 

@@ -5,9 +5,6 @@ namespace AdderNet.Models;
 /// <summary>relu(body(x) + shortcut(x)), or the sum alone. The body's layers are children of this module by their own names, as the official state_dict has them.</summary>
 internal sealed class Residual : nn.Module<Tensor, Tensor>
 {
-    // TorchSharp makes a new number of every 1 that it is given or adds itself, and the collector may free it while libtorch still reads it.
-    private static readonly TorchSharp.Scalar One = 1;
-
     private readonly nn.Module<Tensor, Tensor>[] body;
     private readonly nn.Module<Tensor, Tensor>? downsample;
     private readonly bool relu;
@@ -44,7 +41,7 @@ internal sealed class Residual : nn.Module<Tensor, Tensor>
             x = layer.call(x); // Not forward, which hooks don't see.
         }
 
-        x = x.add_(downsample?.call(input) ?? input, One);
+        x = x.Add(downsample?.call(input) ?? input);
         return (relu ? x.relu_() : x).MoveToOuterDisposeScope();
     }
 }

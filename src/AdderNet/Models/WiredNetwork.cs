@@ -74,7 +74,7 @@ internal sealed class WiredNetwork : nn.Module<Tensor, Tensor>
             Tensor[] inputs = [.. wire.Inputs.Select(name => values[name])];
             Tensor x = wire.Join switch
             {
-                Join.Sum => inputs.Skip(1).Aggregate(inputs[0], (sum, next) => sum + next),
+                Join.Sum => inputs.Skip(1).Aggregate(inputs[0], (sum, next) => sum.Plus(next)),
                 Join.Concatenation => cat(inputs, 1),
                 Join.Product => inputs[0] * inputs[1],
                 _ => inputs[0],

@@ -126,7 +126,7 @@ internal sealed class FcosNets
 
                     string name = $"head.{tower}.level{level}.{i}";
                     net.Shared(name, layer, slot.Name, input);
-                    input = Rectified(name, net.Add($"head.{tower}_bn.level{level}.{i}", layers.BatchNorm(width), name));
+                    input = Rectified(name, net.Add($"head.{tower}_bn.level{level}.{i}", new SynchronizableBatchNorm(width), name));
                 }
 
                 return input;
@@ -142,7 +142,8 @@ internal sealed class FcosNets
             Conv2d conv = nn.Conv2d(width, outputs, 3, padding: 1);
             using var guard = no_grad();
             nn.init.normal_(conv.weight, 0, 0.01);
-            nn.init.constant_(conv.bias!, bias);
+            using Scalar start = Arithmetic.Number(bias);
+            nn.init.constant_(conv.bias!, start);
             return conv;
         }
     }
@@ -152,7 +153,7 @@ internal sealed class FcosNets
     private string Normalized(LayerSlot slot, string input)
     {
         string x = net.Add($"{slot.Name}.layer", NeckFactory.Create(slot), input);
-        return net.Add($"{slot.Name}.bn", layers.BatchNorm(slot.OutChannels), x);
+        return net.Add($"{slot.Name}.bn", new SynchronizableBatchNorm(slot.OutChannels), x);
     }
 
     private string Rectified(string name, string input) => net.Function($"{name}.relu", nn.ReLU(), input);

@@ -5,13 +5,16 @@ using static TorchSharp.torch;
 namespace AdderNet;
 
 /// <summary>
-/// BatchNorm whose means and variances are those of the whole batch where several processes share it out (PyTorch's SyncBatchNorm). On its own
-/// it is an ordinary BatchNorm2d, with the same parameters, buffers and results.
+/// BatchNorm of maps [N, C, H, W] or vectors [N, C], as PyTorch's BatchNorm2d and BatchNorm1d, with the same parameters, buffers and results. Where
+/// several processes share out a batch, its means and variances can be those of all of it (PyTorch's SyncBatchNorm).
 /// </summary>
-internal sealed class SynchronizedBatchNorm2d : BatchNorm
+internal sealed class SynchronizableBatchNorm : BatchNorm
 {
-    public SynchronizedBatchNorm2d(long features)
-        : base(features, eps: 1e-5, momentum: 0.1, affine: true, track_running_stats: true, null, null, nameof(BatchNorm2d))
+    /// <param name="features">C.</param>
+    /// <param name="epsilon">What is added to the variances.</param>
+    /// <param name="affine">Whether it has weights and biases.</param>
+    public SynchronizableBatchNorm(long features, double epsilon = 1e-5, bool affine = true)
+        : base(features, epsilon, momentum: 0.1, affine, track_running_stats: true, null, null, nameof(BatchNorm2d))
     {
     }
 
@@ -20,33 +23,47 @@ internal sealed class SynchronizedBatchNorm2d : BatchNorm
 
     public override Tensor forward(Tensor input)
     {
-        if (Sum is null || !training)
+        ValidateInputDimensions(input);
+        if (!training)
         {
             return base.forward(input);
         }
 
-        ValidateInputDimensions(input);
+        // (The base counts with a number that nobody holds; see Arithmetic.)
+        using (no_grad())
+        {
+            num_batches_tracked!.add_(Arithmetic.One, Arithmetic.One);
+        }
+
+        // Without a momentum the running averages are plain ones.
+        double rate = momentum is > 0 and var given ? given : 1.0 / num_batches_tracked.item<long>();
+        if (Sum is null)
+        {
+            return nn.functional.batch_norm(input, running_mean, running_var, weight, bias, training: true, rate, eps);
+        }
+
         using var scope = NewDisposeScope();
         (BatchMoments moments, Tensor variance) = BatchMoments.Of(input, Sum, eps);
         using (no_grad())
         {
-            num_batches_tracked!.add_(1);
-            running_mean!.mul_(1 - momentum!.Value).add_(moments.Mean, alpha: momentum.Value);
+            running_mean!.Scale(1 - rate).Add(moments.Mean, rate);
             // As everywhere in PyTorch, what is remembered is the estimate of the variance of all images.
-            running_var!.mul_(1 - momentum.Value).add_(variance, alpha: momentum.Value * moments.Count / Math.Max(1, moments.Count - 1));
+            running_var!.Scale(1 - rate).Add(variance, rate * moments.Count / Math.Max(1, moments.Count - 1));
         }
 
-        Tensor output = is_grad_enabled() && (input.requires_grad || weight.requires_grad || bias!.requires_grad)
-            ? NormalizationFunction.apply(input, weight, bias!, moments)
-            : moments.Normalize(input, weight, bias!);
+        (Tensor factors, Tensor summands) = affine ? (weight, bias!) : (ones(num_features), zeros(num_features));
+        Tensor output = is_grad_enabled() && (input.requires_grad || factors.requires_grad || summands.requires_grad)
+            ? NormalizationFunction.apply(input, factors, summands, moments)
+            : moments.Normalize(input, factors, summands);
         return output.MoveToOuterDisposeScope();
     }
 
     protected override void ValidateInputDimensions(Tensor input)
     {
-        if (input.dim() != 4)
+        if (input.dim() is not (2 or 4))
         {
-            throw new ArgumentException($"BatchNorm takes an input of shape [N, {num_features}, H, W]; this one is [{string.Join(", ", input.shape)}].");
+            throw new ArgumentException(
+                $"BatchNorm takes an input of shape [N, {num_features}, H, W] or [N, {num_features}]; this one is [{string.Join(", ", input.shape)}].");
         }
     }
 }
@@ -58,8 +75,6 @@ internal sealed class SynchronizedBatchNorm2d : BatchNorm
 /// <param name="Sum">Sums numbers over all processes.</param>
 internal sealed record BatchMoments(Tensor Mean, Tensor Scale, double Count, Action<double[]> Sum)
 {
-    private static readonly long[] WithinChannel = [0, 2, 3];
-
     /// <summary>The moments of an input, of which each process has a part, and the variances, [C].</summary>
     public static (BatchMoments Moments, Tensor Variance) Of(Tensor input, Action<double[]> sum, double epsilon)
     {
@@ -67,23 +82,23 @@ internal sealed record BatchMoments(Tensor Mean, Tensor Scale, double Count, Act
         int channels = (int)input.shape[1];
         double own = (double)input.numel() / channels;
         // From the parts' means m and variances v of n values: mean = E[m], variance = E[v + m^2] - mean^2, weighted by n.
-        (Tensor v, Tensor m) = var_mean(input, WithinChannel, unbiased: false);
+        (Tensor v, Tensor m) = var_mean(input, WithinChannel(input), unbiased: false);
         Tensor m64 = m.to_type(ScalarType.Float64);
-        double[] sums = [own, .. (m64 * own).data<double>(), .. ((v.to_type(ScalarType.Float64) + m64.square()) * own).data<double>()];
+        double[] sums = [own, .. m64.Times(own).data<double>(), .. v.to_type(ScalarType.Float64).Plus(m64.Squared()).Times(own).data<double>()];
         sum(sums);
-        Tensor mean = tensor(sums[1..(channels + 1)]) / sums[0];
-        Tensor variance = (tensor(sums[(channels + 1)..]) / sums[0] - mean.square()).clamp_min(0);
-        return (new(Single(mean), Single((variance + epsilon).rsqrt()), sums[0], sum), Single(variance));
+        Tensor mean = tensor(sums[1..(channels + 1)]).Over(sums[0]);
+        Tensor variance = (tensor(sums[(channels + 1)..]).Over(sums[0]) - mean.Squared()).AtLeast(0);
+        return (new(Single(mean), Single(variance.Plus(epsilon).rsqrt()), sums[0], sum), Single(variance));
 
         static Tensor Single(Tensor t) => t.to_type(ScalarType.Float32);
     }
 
     /// <summary>(x - mean) * scale.</summary>
-    public Tensor Standardize(Tensor input) => input.sub(Channels(Mean)).mul_(Channels(Scale));
+    public Tensor Standardize(Tensor input) => input.sub(Channels(Mean, input)).mul_(Channels(Scale, input));
 
     /// <summary>(x - mean) * scale * weight + bias.</summary>
     public Tensor Normalize(Tensor input, Tensor weight, Tensor bias) =>
-        input.sub(Channels(Mean)).mul_(Channels(Scale * weight)).add_(Channels(bias));
+        input.sub(Channels(Mean, input)).mul_(Channels(Scale * weight, input)).Add(Channels(bias, input));
 
     /// <summary>
     /// The gradients at input, weight and bias. With x^ the standardized input and g the gradient at the output, the means over all processes:
@@ -92,16 +107,20 @@ internal sealed record BatchMoments(Tensor Mean, Tensor Scale, double Count, Act
     public (Tensor Input, Tensor Weight, Tensor Bias) Gradients(Tensor input, Tensor weight, Tensor gradient)
     {
         Tensor standardized = Standardize(input);
-        Tensor bias = gradient.sum(WithinChannel), products = (gradient * standardized).sum(WithinChannel);
+        long[] within = WithinChannel(input);
+        Tensor bias = gradient.sum(within), products = (gradient * standardized).sum(within);
         double[] sums = [.. cat([bias, products]).to_type(ScalarType.Float64).data<double>()];
         Sum(sums);
         int channels = sums.Length / 2;
-        Tensor meanOf = (tensor(sums) / Count).to_type(ScalarType.Float32);
-        Tensor own = gradient.sub(Channels(meanOf[..channels])).sub_(standardized.mul_(Channels(meanOf[channels..])));
-        return (own.mul_(Channels(weight * Scale)), products, bias);
+        Tensor meanOf = tensor(sums).Over(Count).to_type(ScalarType.Float32);
+        Tensor own = gradient.sub(Channels(meanOf[..channels], input)).sub_(standardized.mul_(Channels(meanOf[channels..], input)));
+        return (own.mul_(Channels(weight * Scale, input)), products, bias);
     }
 
-    private static Tensor Channels(Tensor t) => t.view(1, -1, 1, 1);
+    /// <summary>The dimensions over which a channel extends.</summary>
+    private static long[] WithinChannel(Tensor input) => input.dim() == 2 ? [0] : [0, 2, 3];
+
+    private static Tensor Channels(Tensor t, Tensor input) => input.dim() == 2 ? t : t.view(1, -1, 1, 1);
 }
 
 /// <summary>A synchronized BatchNorm in autograd.</summary>
