@@ -17,7 +17,7 @@ internal static class BatchNorms
         string? found = null;
         List<Action> removers = [.. Named(task).Where(n => n.Norm.training).Select(n => (Action)n.Norm.register_forward_pre_hook((_, input) =>
         {
-            found ??= input.numel() == input.shape[1] ? $"The layer '{n.Name}' ({n.Norm.GetName()})" : null;
+            found ??= input.numel() == input.shape[1] ? $"The layer '{n.Name}' ({n.Norm.Kind()})" : null;
             return input;
         }).remove)];
         try

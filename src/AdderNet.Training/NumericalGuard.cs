@@ -84,7 +84,7 @@ internal sealed class ActivationWatch : IDisposable
         string because = weights is not null ? $"its parameter '{weights}' already holds NaN or infinity"
             : !NumericalGuard.IsFinite(input) ? "its input already does"
             : "though its input and its parameters are finite";
-        string what = name.Length == 0 ? "the model itself" : $"the layer '{name}' ({layer.GetName()})";
+        string what = name.Length == 0 ? "the model itself" : $"the layer '{name}' ({layer.Kind()})";
         FirstBroken = $"the output of {what} was the first to hold NaN or infinity; {because}";
     }
 }

@@ -68,6 +68,13 @@ internal sealed class SynchronizableBatchNorm : BatchNorm
     }
 }
 
+/// <summary>What users call a module.</summary>
+internal static class ModuleKind
+{
+    /// <summary>The name of its class, and PyTorch's for the BatchNorms that have a class of their own here.</summary>
+    public static string Kind(this nn.Module module) => module is SynchronizableBatchNorm ? nameof(BatchNorm2d) : module.GetType().Name;
+}
+
 /// <summary>Means and variances of a batch's channels over all processes.</summary>
 /// <param name="Mean">[C].</param>
 /// <param name="Scale">[C], 1 / sqrt(variance + epsilon).</param>
