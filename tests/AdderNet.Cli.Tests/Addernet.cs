@@ -68,6 +68,23 @@ internal static class Addernet
             RedirectStandardInput = true,
         };
 
+    /// <summary>
+    /// Starts it as a process that hears SIGINT however the tests were started: what a shell without job control puts into the background ignores it,
+    /// and so does all that is started from there.
+    /// </summary>
+    public static Process StartInterruptible(string workingFolder, params IEnumerable<string> arguments)
+    {
+        ProcessStartInfo start = Start(workingFolder, arguments);
+        if (OperatingSystem.IsLinux())
+        {
+            start.ArgumentList.Insert(0, start.FileName);
+            start.ArgumentList.Insert(0, "--default-signal=INT");
+            start.FileName = "env";
+        }
+
+        return Process.Start(start)!;
+    }
+
     /// <summary>Runs it as a process to its end.</summary>
     public static Outcome RunProcess(string workingFolder, params IEnumerable<string> arguments) => Finish(Process.Start(Start(workingFolder, arguments))!);
 

@@ -87,8 +87,8 @@ public class QuantizeTests(TinyRun tiny) : IClassFixture<TinyRun>
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no kill -INT.");
         string folder = Directory.CreateDirectory(tiny["stopped"]).FullName, file = Path.Combine(folder, "net.safetensors");
         File.WriteAllText(file, "what was there");
-        using Process process = Process.Start(Addernet.Start(
-            folder, "quantize", tiny.Run, "--epochs", "100000", "--calibration", "32", "--data-dir", tiny.Data, "--out", file, "--force", "--threads", "1"))!;
+        using Process process = Addernet.StartInterruptible(
+            folder, "quantize", tiny.Run, "--epochs", "100000", "--calibration", "32", "--data-dir", tiny.Data, "--out", file, "--force", "--threads", "1");
 
         string? first = process.StandardError.ReadLine();
         Process.Start("sh", ["-c", $"kill -INT {process.Id}"]).WaitForExit();

@@ -157,7 +157,7 @@ public partial class TrainTests(TinyRun tiny) : IClassFixture<TinyRun>
     // Waits for a row of an epoch that was not there at the start, then presses Ctrl-C.
     private static string InterruptAfterAnEpoch(string folder, string[] arguments)
     {
-        using Process process = Process.Start(Addernet.Start(folder, arguments))!;
+        using Process process = Addernet.StartInterruptible(folder, arguments);
         Task<string> error = process.StandardError.ReadToEndAsync();
         List<string> lines = [];
         int before = Path.Exists(Path.Combine(folder, "runs")) ? File.ReadLines(Directory.GetFiles(folder, "metrics.csv", SearchOption.AllDirectories).Single()).Count() - 1 : 0;

@@ -74,7 +74,7 @@ public class ReproduceTests(TinyExperiment tiny) : IClassFixture<TinyExperiment>
     {
         Assert.SkipWhen(OperatingSystem.IsWindows(), "Windows has no kill -INT.");
         string out1 = tiny["interrupted/mnist"], out2 = tiny["whole/mnist"];
-        using Process process = Process.Start(Addernet.Start(tiny["."], tiny.Arguments("mnist", out1, "--epochs", "20")))!;
+        using Process process = Addernet.StartInterruptible(tiny["."], tiny.Arguments("mnist", out1, "--epochs", "20"));
         Task<string> error = process.StandardError.ReadToEndAsync();
         string text = "";
         while (await process.StandardOutput.ReadLineAsync() is { } line)
