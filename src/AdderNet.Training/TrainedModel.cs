@@ -2,6 +2,7 @@ using AdderNet.Checkpoints;
 using AdderNet.Data;
 using AdderNet.Distributed;
 using AdderNet.Models;
+using AdderNet.Training.DataParallel;
 using TorchSharp;
 using static TorchSharp.torch;
 
@@ -65,18 +66,11 @@ public sealed class TrainedModel : IDisposable
     public static TrainedModel Load(RunFolder folder)
     {
         ArgumentNullException.ThrowIfNull(folder);
-        string path = folder.Ranks.FromFirst(() => WeightsOf(folder.Path));
-        // Nodes may have no file system in common.
-        byte[]? first = folder.Ranks.Agree(() => folder.Ranks.Rank == 0 ? Plainly(() => CheckpointFiles.Open(path, Content)) : null);
-        using MemoryStream content = new(folder.Ranks.Broadcast(first));
-        return folder.Ranks.Agree(() => Plainly(() => Build(Safetensors.Read(content, path), path, (_, _, _, _) => null)));
-
-        static byte[] Content(FileStream file)
-        {
-            byte[] bytes = new byte[file.Length];
-            file.ReadExactly(bytes);
-            return bytes;
-        }
+        Communicator ranks = folder.Ranks;
+        (TensorFile? own, string path) = ranks.Agree(() => ranks.Rank == 0 ? Plainly(() => OfFolder(folder.Path, CheckpointChoice.Best)) : (null, ""));
+        TensorFile file = ranks.Broadcast(own);
+        path = ranks.FromFirst(() => path);
+        return ranks.Agree(() => Plainly(() => Build(file, path, (_, _, _, _) => null)));
     }
 
     /// <param name="path">The folder or the file.</param>

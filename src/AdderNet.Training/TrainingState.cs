@@ -1,5 +1,6 @@
 using AdderNet.Checkpoints;
 using AdderNet.Distributed;
+using AdderNet.Training.DataParallel;
 
 namespace AdderNet.Training;
 
@@ -48,17 +49,10 @@ internal static class TrainingState
 
         void Share(OrderedDictionary<string, TensorData> own, Action<IReadOnlyDictionary<string, TensorData>> load)
         {
-            using MemoryStream file = new();
-            if (ranks.Rank == 0)
-            {
-                Safetensors.Write(file, own);
-            }
-
-            byte[] sent = ranks.Broadcast(ranks.Rank == 0 ? file.ToArray() : null);
+            TensorFile first = ranks.Broadcast(new TensorFile(own, new Dictionary<string, string>()));
             if (ranks.Rank != 0)
             {
-                using MemoryStream received = new(sent);
-                load(Safetensors.Read(received).Tensors);
+                load(first.Tensors);
             }
         }
     }

@@ -23,12 +23,12 @@ internal sealed class SynchronizableBatchNorm : BatchNorm
 
     public override Tensor forward(Tensor input)
     {
-        ValidateInputDimensions(input);
         if (!training)
         {
             return base.forward(input);
         }
 
+        ValidateInputDimensions(input);
         // (The base counts with a number that nobody holds; see Arithmetic.)
         using (no_grad())
         {
