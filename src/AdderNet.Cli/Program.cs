@@ -2,6 +2,7 @@ using System.Runtime.InteropServices;
 using AdderNet.Cli;
 
 WaitPolicy.Set();
+_ = AllocationPolicy.Set();
 return new CommandLine(Host.OfThisProcess()).Run(args);
 
 /// <summary>How long libtorch's OpenMP threads look for work before they sleep.</summary>
