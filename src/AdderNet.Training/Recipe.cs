@@ -250,12 +250,12 @@ public sealed record Recipe : IJsonOnDeserialized
     }
 
     /// <summary>
-    /// This recipe for an AdderNet that starts from a trained CNN of its shape. The steps are then small against the filters, eta * rate /
-    /// (1 - momentum) / sigma of 1.3 %, where recipes for fresh weights have 3 to 6 %. In a recipe that has a start already only the CNN is another.
+    /// This recipe for an AdderNet that starts from a trained CNN of its shape. What was copied takes small steps, by the rate, and so do the filters:
+    /// eta * rate / (1 - momentum) / sigma is 3 %. In a recipe that has a start already only the CNN is another.
     /// </summary>
     /// <param name="cnn">A run's folder or a file of weights.</param>
     public Recipe StartingFrom(string cnn) => From is { } start ? this with { From = start with { Cnn = cnn } }
-        : OfAdders().WithScaling(new AdaptiveScaling(0.133)) with
+        : OfAdders().WithScaling(new AdaptiveScaling(0.3)) with
         {
             From = new CnnStart(cnn),
             LearningRate = 0.02,

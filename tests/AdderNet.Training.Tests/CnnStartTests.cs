@@ -134,7 +134,7 @@ public sealed class CnnStartTests(TrainedCnn cnn) : IClassFixture<TrainedCnn>
     {
         Recipe short25 = Recipes.Find("cifar-short").Recipe, recipe = short25.StartingFrom("runs/cnn");
         Assert.Equal((0.02, 2e-4, 25, 128), (recipe.LearningRate, recipe.WeightDecay, recipe.Epochs, recipe.BatchSize));
-        Assert.Equal([new GradientCentralization(), new AdaptiveScaling(0.133)], recipe.GradientTransforms);
+        Assert.Equal([new GradientCentralization(), new AdaptiveScaling(0.3)], recipe.GradientTransforms);
         Assert.Equal((2.0, LayerKind.Adder), (recipe.From!.Sigma, recipe.Layers));
         Assert.Equal(16, Cnn.StartingFrom("runs/cnn").BatchNormBatches);
         Assert.Equal(recipe, Recipe.Parse(recipe.ToJson()));

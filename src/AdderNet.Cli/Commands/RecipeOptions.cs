@@ -29,7 +29,7 @@ internal sealed class RecipeOptions
     {
         HelpName = "CNN_RUN|FILE",
         Description = "Start the AdderNet from a trained CNN of the same model, a run, a file of weights (.pth, .safetensors) or a graph (.onnx), and take small steps: "
-            + "--lr 0.02 --eta 0.133, weight decay 0.0002; a run also says the rest of the recipe",
+            + "--lr 0.02 --eta 0.3, weight decay 0.0002; a run also says the rest of the recipe",
     };
 
     private readonly Option<int?> epochs = CommonOptions.Number("--epochs", "N", "Passes over the training images", 1, 1_000_000);
