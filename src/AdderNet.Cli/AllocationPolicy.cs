@@ -5,7 +5,7 @@ namespace AdderNet.Cli;
 /// <summary>What glibc does with memory that libtorch gives back.</summary>
 /// <remarks>
 /// A training step frees its activations and asks for the same again. By default glibc returns them to the system, which clears each page anew
-/// when it is touched next: 4 to 10 % of a training step (docs/performance.md).
+/// when it is touched next: 4 to 9 % of a training step (docs/performance.md).
 /// </remarks>
 internal static partial class AllocationPolicy
 {
