@@ -15,6 +15,9 @@ internal sealed class PickledObject(string type, params object?[] arguments)
 
     public string Type { get; } = type;
 
+    /// <summary>Whether it is a NumPy array, by the name that makes one in NumPy 1 or in NumPy 2.</summary>
+    public bool IsNumPyArray => Type is "numpy.core.multiarray._reconstruct" or "numpy._core.multiarray._reconstruct";
+
     public IReadOnlyList<object?> Arguments { get; } = arguments;
 
     /// <summary>What BUILD gave it: as a rule the dict of its attributes.</summary>

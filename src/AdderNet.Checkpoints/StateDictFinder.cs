@@ -29,8 +29,9 @@ internal sealed class StateDictFinder(string file, MemoryBudget budget)
 
     /// <exception cref="CheckpointException">There is none; the message says what is there.</exception>
     public FoundStateDict Find(object? root) => Search(root, "", 0) ?? throw new CheckpointException(
-        $"{file} holds {Describe(root)} where a state dict has tensors by name; in Python, save the weights alone with "
-        + "torch.save(model.state_dict(), ...).");
+        $"{file} holds {Describe(root)} where a state dict has tensors by name; in Python, " + (HoldsArrays(root)
+            ? "make a tensor of each with torch.from_numpy(...) and save their dictionary with torch.save(...)."
+            : "save the weights alone with torch.save(model.state_dict(), ...)."));
 
     /// <summary>A value in a word or two, for messages.</summary>
     public static string Describe(object? value) => value switch
@@ -39,7 +40,7 @@ internal sealed class StateDictFinder(string file, MemoryBudget budget)
         bool or long or BigInteger or double => "a number",
         string => "text",
         byte[] => "bytes",
-        PickledObject { Type: PickledObject.Dict } => "a dictionary without tensors",
+        PickledObject { Type: PickledObject.Dict } => HoldsArrays(value) ? "a dictionary of NumPy arrays" : "a dictionary without tensors",
         PickledObject thing => $"{Shown(thing.Type)}",
         PickledTensor or PickledUnreadable => "a single tensor",
         List<object?> => "a list",
@@ -146,4 +147,7 @@ internal sealed class StateDictFinder(string file, MemoryBudget budget)
         : [.. entries.Select(entry => entry.Key).Concat(arguments is [List<object?> list] ? list : []).OfType<string>()];
 
     private static bool IsTensor(object? value) => value is PickledTensor or PickledUnreadable;
+
+    private static bool HoldsArrays(object? value) =>
+        value is PickledObject { Type: PickledObject.Dict, Entries: var entries } && entries.Any(entry => entry.Value is PickledObject { IsNumPyArray: true });
 }

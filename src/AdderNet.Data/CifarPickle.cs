@@ -29,7 +29,7 @@ internal static class CifarPickle
         }
 
         if (read is not PickledObject { Type: PickledObject.Dict } dictionary
-            || Value(dictionary, "data") is not PickledObject { Type: "numpy.core.multiarray._reconstruct" or "numpy._core.multiarray._reconstruct" } array
+            || Value(dictionary, "data") is not PickledObject { IsNumPyArray: true } array
             || array.State is not object?[] state || state is not [_, object?[] shape, PickledObject { Type: "numpy.dtype", Arguments: ["u1" or "|u1" or "uint8", ..] }, false, var content]
             || shape is not [long count, (long)ImageLength]
             || Bytes(content) is not { } planes || planes.Length != count * ImageLength

@@ -95,6 +95,12 @@ public class MaliciousFileTests
         Assert.Contains("without tensors", Refusal("}q\0X\u0005\0\0\0modelh\0s."), StringComparison.Ordinal);
 
     [Theory]
+    [InlineData("numpy.core")]
+    [InlineData("numpy._core")] // from NumPy 2 on
+    public void A_dictionary_of_NumPy_arrays_is_refused_with_what_makes_tensors_of_them(string module) =>
+        Assert.Matches("holds a dictionary of NumPy arrays .* torch.from_numpy", Refusal($"}}X\u0001\0\0\0wc{module}.multiarray\n_reconstruct\n)Rs."));
+
+    [Theory]
     [InlineData(')')]
     [InlineData(']')]
     [InlineData('}')]
