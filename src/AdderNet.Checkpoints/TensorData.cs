@@ -66,7 +66,36 @@ public sealed class TensorData
     /// <returns>The text.</returns>
     public override string ToString() => $"{Dtype} {ShapeText}";
 
+    /// <summary>
+    /// Refuses weights of a training that had failed before it saved them: one NaN makes every result NaN, and a network would be used so without
+    /// a word. Infinity is let through: it may be a bound, or a variance that turns a channel off.
+    /// </summary>
+    /// <param name="what">What the message calls the tensor and its file.</param>
+    /// <exception cref="CheckpointException">An element is NaN.</exception>
+    internal void RefuseNaN(string what)
+    {
+        if (HoldsNaN())
+            throw new CheckpointException($"{what} holds NaN, not numbers: its training had failed when it was saved. Take a checkpoint from before.");
+    }
+
     internal string ShapeText => $"[{string.Join(", ", _shape)}]";
+
+    private bool HoldsNaN() => Dtype switch
+    {
+        TensorDtype.F16 => HoldsNaN<Half>(),
+        TensorDtype.BF16 => Array.Exists(ToFloats(), float.IsNaN),
+        TensorDtype.F32 => HoldsNaN<float>(),
+        TensorDtype.F64 => HoldsNaN<double>(),
+        _ => false,
+    };
+
+    private bool HoldsNaN<T>()
+        where T : unmanaged, INumberBase<T>
+    {
+        foreach (T value in Cast<T>())
+            if (T.IsNaN(value)) return true;
+        return false;
+    }
 
     private float[] Convert<T>()
         where T : unmanaged, INumberBase<T>

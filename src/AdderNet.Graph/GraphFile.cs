@@ -50,14 +50,14 @@ public static class GraphFile
     /// <summary>Reads a file.</summary>
     /// <param name="path">The file.</param>
     /// <returns>The network.</returns>
-    /// <exception cref="CheckpointException">The file is missing, unreadable or damaged, holds no graph, or one of another version.</exception>
+    /// <exception cref="CheckpointException">The file is missing, unreadable or damaged, holds no graph, or one of another version or with NaN among its weights.</exception>
     public static NetworkGraph Load(string path) => Of(Safetensors.Read(path), path);
 
     /// <summary>Reads a stream to its end.</summary>
     /// <param name="stream">A seekable stream, at the start of the content.</param>
     /// <param name="name">What messages call it.</param>
     /// <returns>The network.</returns>
-    /// <exception cref="CheckpointException">The content is damaged, holds no graph, or one of another version.</exception>
+    /// <exception cref="CheckpointException">The content is damaged, holds no graph, or one of another version or with NaN among its weights.</exception>
     public static NetworkGraph Load(Stream stream, string name = "the stream") => Of(Safetensors.Read(stream, name), name);
 
     /// <summary>Whether what a safetensors file says of itself has a graph.</summary>
@@ -89,6 +89,11 @@ public static class GraphFile
             if (document.Nodes.Contains(null!) || document.Outputs.Contains(null!) || document.Metadata.ClassNames?.Contains(null!) == true)
             {
                 throw new JsonException();
+            }
+
+            foreach ((string tensor, TensorData data) in file.Tensors)
+            {
+                data.RefuseNaN($"{name}: the tensor '{CheckpointText.Shown(tensor)}'");
             }
 
             return new NetworkGraph(document.Nodes, document.Outputs, document.Metadata);

@@ -1,4 +1,5 @@
 using System.Collections.Frozen;
+using static AdderNet.Checkpoints.CheckpointText;
 
 namespace AdderNet.Graph;
 
@@ -77,12 +78,4 @@ public sealed class NetworkGraph
 
     /// <summary>The same network with other metadata.</summary>
     public NetworkGraph With(NetworkMetadata metadata) => new(Nodes, Outputs, metadata);
-
-    /// <summary>A name out of a file, fit for a message on a terminal: short and without control characters.</summary>
-    internal static string Shown(string name)
-    {
-        const int longest = 100;
-        string shown = string.Concat(name.Take(longest).Select(c => char.IsControl(c) || char.IsSurrogate(c) ? '?' : c));
-        return name.Length > longest ? shown + "..." : shown;
-    }
 }

@@ -160,6 +160,8 @@ public class OnnxImportTests
         Assert.Contains("another file", Refused(apart));
         ModelProto wrong = Model([Node("Conv", ["input", "w"], "output")], [Tensor("w", new float[4], 1, 4, 1, 1)]);
         Assert.Contains("'output' does not fit", Refused(wrong));
+        Assert.Contains("m.onnx: the tensor 'w' holds NaN", Refused(Model(
+            [Node("Conv", ["input", "w"], "output")], [Tensor("w", [1f, float.NaN, 1f], 1, 3, 1, 1)])));
         ModelProto changed = ModelProto.Parser.ParseFrom(OnnxRuntime.Bytes(Graphs.Everything()));
         changed.Functions[0].Node[^1].OpType = "Identity";
         Assert.Contains("function", Refused(changed));

@@ -80,6 +80,20 @@ public class GraphFileTests
     }
 
     [Fact]
+    public void Weights_that_are_no_numbers_are_refused()
+    {
+        TensorFile file = Safetensors.Read(new MemoryStream(Graphs.Bytes(Graphs.Everything())));
+        file.Tensors["fc.weight"] = TensorData.FromFloats([.. Enumerable.Repeat(1f, 79), float.NaN], 5, 16);
+        using MemoryStream stream = new();
+        Safetensors.Write(stream, file.Tensors, file.Metadata);
+        stream.Position = 0;
+
+        Assert.Contains(
+            "g.safetensors: the tensor 'fc.weight' holds NaN",
+            Assert.Throws<CheckpointException>(() => GraphFile.Load(stream, "g.safetensors")).Message);
+    }
+
+    [Fact]
     public void Damaged_files_are_read_or_refused() =>
         Fuzz.Check(Graphs.Bytes(Graphs.Everything()), data => GraphFile.Load(new MemoryStream(data)), typeof(CheckpointException));
 

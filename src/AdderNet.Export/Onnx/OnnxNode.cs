@@ -2,6 +2,7 @@ using System.Globalization;
 using AdderNet.Checkpoints;
 using AdderNet.Graph;
 using Onnx;
+using static AdderNet.Checkpoints.CheckpointText;
 
 namespace AdderNet.Export;
 
@@ -166,14 +167,6 @@ internal sealed class OnnxNode(NodeProto node, IReadOnlyList<OnnxValue> inputs, 
     {
         long[]? axes = opset >= newest ? inputs.ElementAtOrDefault(input)?.Integers : Attribute("axes")?.Ints.ToArray();
         return axes is null ? null : [.. axes.Select(axis => axis < 0 && rank > 0 ? axis + rank : axis).Order()];
-    }
-
-    /// <summary>A name out of a file, fit for a message on a terminal: short and without control characters.</summary>
-    public static string Shown(string name)
-    {
-        const int longest = 100;
-        string shown = string.Concat(name.Take(longest).Select(c => char.IsControl(c) || char.IsSurrogate(c) ? '?' : c));
-        return name.Length > longest ? shown + "..." : shown;
     }
 
     private int Small(long number) =>

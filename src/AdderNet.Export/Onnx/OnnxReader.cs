@@ -1,6 +1,7 @@
 using AdderNet.Checkpoints;
 using AdderNet.Graph;
 using Onnx;
+using static AdderNet.Checkpoints.CheckpointText;
 
 namespace AdderNet.Export;
 
@@ -462,6 +463,4 @@ internal sealed class OnnxReader
             [new GraphOutput("y", node.Name)]);
         return alone[node.Name];
     }
-
-    private static string Shown(string name) => OnnxNode.Shown(name);
 }

@@ -8,7 +8,7 @@ namespace AdderNet.Export;
 /// <summary>The constants of an ONNX file: floats of any width as float32, integers as 64 bits.</summary>
 internal static class OnnxTensors
 {
-    /// <exception cref="CheckpointException">It lies in another file, has another type, or is damaged.</exception>
+    /// <exception cref="CheckpointException">It lies in another file, has another type, is damaged, or holds NaN.</exception>
     public static TensorData Read(TensorProto tensor, string what)
     {
         if (tensor.DataLocation == DataLocation.External || tensor.ExternalData.Count > 0)
@@ -17,9 +17,10 @@ internal static class OnnxTensors
         }
 
         long[] shape = [.. tensor.Dims];
+        TensorData read;
         try
         {
-            return (DataType)tensor.DataType switch
+            read = (DataType)tensor.DataType switch
             {
                 DataType.Float when tensor.HasRawData => new TensorData(TensorDtype.F32, shape, tensor.RawData.Memory),
                 DataType.Float => TensorData.FromFloats([.. tensor.FloatData], shape),
@@ -39,6 +40,9 @@ internal static class OnnxTensors
         {
             throw new CheckpointException($"{what} has more or fewer elements than its sizes say: the file is damaged.", e);
         }
+
+        read.RefuseNaN(what);
+        return read;
 
         TensorData Floats(TensorDtype type) => TensorData.FromFloats(new TensorData(type, shape, tensor.RawData.Memory).ToFloats(), shape);
     }
@@ -77,7 +81,7 @@ internal static class OnnxIntegers
         if (call.Operator == "Constant")
         {
             return call.Constant is { } tensor
-                ? OnnxValue.Of(OnnxTensors.Read(tensor, $"the constant '{OnnxNode.Shown(call.Output)}'"), call.Output)
+                ? OnnxValue.Of(OnnxTensors.Read(tensor, $"the constant '{CheckpointText.Shown(call.Output)}'"), call.Output)
                 : call.Attribute("value_ints") is { } integers ? OnnxValue.Of([.. integers.Ints])
                 : call.Attribute("value_int") is { } integer ? OnnxValue.Of([integer.I])
                 : call.Attribute("value_float") is { } number ? OnnxValue.Of(TensorData.FromFloats([number.F]), call.Output)

@@ -1,5 +1,6 @@
 using System.Text.Json.Serialization;
 using AdderNet.Checkpoints;
+using static AdderNet.Checkpoints.CheckpointText;
 
 namespace AdderNet.Graph;
 
@@ -111,8 +112,6 @@ public abstract record GraphNode
 
     private protected static FeatureShape Single(IReadOnlyList<FeatureShape> inputs) =>
         inputs is [FeatureShape input] ? input : throw new GraphException($"it takes one input, not {inputs.Count}");
-
-    private protected static string Shown(string name) => NetworkGraph.Shown(name);
 }
 
 /// <summary>Stands for what the network is given.</summary>

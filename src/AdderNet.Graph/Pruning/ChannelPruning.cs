@@ -42,7 +42,7 @@ public static class ChannelPruning
         if (graph.Nodes.FirstOrDefault(node => node is LayerNode { Epilogue: not null } || node.Grid is not null) is { } made)
         {
             throw new GraphException(
-                $"The node '{NetworkGraph.Shown(made.Name)}' is {(made.Grid is null ? "fused" : "quantized")}; channels are taken out of networks as they were trained.");
+                $"The node '{CheckpointText.Shown(made.Name)}' is {(made.Grid is null ? "fused" : "quantized")}; channels are taken out of networks as they were trained.");
         }
 
         ChannelSpaces spaces = new(graph);

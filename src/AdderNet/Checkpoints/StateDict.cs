@@ -28,7 +28,7 @@ public static class StateDict
     /// <param name="strict">Whether names that are missing or unexpected are errors, as another shape always is.</param>
     /// <param name="source">What the message calls the origin of the tensors: the file's path.</param>
     /// <exception cref="CheckpointException">The tensors do not fit; the message lists what is missing, unexpected and of
-    /// another shape.</exception>
+    /// another shape. Or one holds NaN.</exception>
     public static void LoadInto(
         nn.Module module, IReadOnlyDictionary<string, TensorData> tensors, bool strict = true, string source = "The checkpoint")
     {
@@ -44,7 +44,7 @@ public static class StateDict
     /// <param name="file">What a file holds.</param>
     /// <param name="source">What messages call the file.</param>
     /// <param name="note">Is told in sentences what the user should know: what was passed over, what was given another shape.</param>
-    /// <exception cref="CheckpointException">The tensors do not fit, or one that the module needs was not read.</exception>
+    /// <exception cref="CheckpointException">The tensors do not fit, or one that the module needs was not read or holds NaN.</exception>
     public static void LoadInto(nn.Module module, TensorFile file, string source, Action<string> note)
     {
         ArgumentNullException.ThrowIfNull(module);
@@ -84,6 +84,9 @@ public static class StateDict
         ];
         if (problems.Length > 0)
             throw new CheckpointException($"{source} does not fit the model: {string.Join("; ", problems)}.");
+
+        foreach (string name in own.Keys)
+            tensors.GetValueOrDefault(name)?.RefuseNaN($"{source}: the tensor '{CheckpointText.Shown(name)}'");
 
         List<string> reshaped = [];
         foreach ((string name, Tensor target) in own)

@@ -97,6 +97,27 @@ public sealed class StateDictTests : IDisposable
         TestFiles.AssertSame(before, StateDict.FromModule(model));
     }
 
+    [Theory]
+    [InlineData(TensorDtype.F16, "7E00")]
+    [InlineData(TensorDtype.BF16, "7FC0")]
+    [InlineData(TensorDtype.F32, "FFC00000")]
+    [InlineData(TensorDtype.F64, "7FF8000000000001")]
+    public void Weights_of_which_one_is_no_number_are_refused_and_nothing_is_changed(TensorDtype dtype, string bits)
+    {
+        using var model = nn.Linear(2, 1);
+        OrderedDictionary<string, TensorData> before = StateDict.FromModule(model), tensors = new(before);
+        tensors["weight"] = TensorData.FromFloats([1, float.PositiveInfinity], 1, 2);
+        tensors["bias"] = new(dtype, [1], Convert.FromHexString(bits).Reverse().ToArray());
+        Assert.Equal(
+            "x.pth: the tensor 'bias' holds NaN, not numbers: its training had failed when it was saved. Take a checkpoint from before.",
+            Assert.Throws<CheckpointException>(() => StateDict.LoadInto(model, tensors, source: "x.pth")).Message);
+        TestFiles.AssertSame(before, StateDict.FromModule(model));
+
+        tensors["bias"] = before["bias"];
+        StateDict.LoadInto(model, tensors);
+        Assert.Equal([1, float.PositiveInfinity], StateDict.FromModule(model)["weight"].ToFloats());
+    }
+
     [Fact]
     public void Long_lists_are_cut_short()
     {
