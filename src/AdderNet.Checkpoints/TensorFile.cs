@@ -13,4 +13,11 @@ public sealed record TensorFile(OrderedDictionary<string, TensorData> Tensors, I
 
     /// <summary>What the user should know, in sentences: what was taken where there was a choice, and which tensors were not read.</summary>
     public IReadOnlyList<string> Notes { get; init; } = [];
+
+    /// <inheritdoc cref="TensorData.RefuseNaN"/>
+    /// <param name="source">What the message calls the file.</param>
+    internal void RefuseNaN(string source)
+    {
+        foreach ((string name, TensorData tensor) in Tensors) tensor.RefuseNaN($"{source}: the tensor '{CheckpointText.Shown(name)}'");
+    }
 }

@@ -18,7 +18,7 @@ internal static class Hints
         TrainingException { Problem: TrainingProblem.FolderHoldsRun, Folder: var run } => $"; continue it with --resume {run}, or choose another folder with --out",
         TrainingException { Problem: TrainingProblem.FolderIsFile } => "; choose another folder with --out",
         TrainingException { Problem: TrainingProblem.FolderNotEmpty } => "; choose a new folder with --out",
-        TrainingException { Problem: TrainingProblem.UnknownModel } => "; name the model, for example --model resnet20",
+        TrainingException { Problem: TrainingProblem.UnknownModel } => "; say with --model and --data what it is, for example --model resnet20 --data cifar10",
         TrainingException { Problem: TrainingProblem.Stopped, Folder: var run } => $"; continue from it with --resume {run}",
         OtherRunException { Epochs: { } epochs } => $"; go on with --epochs {epochs}, or choose another folder with --out",
         OtherRunException => "; choose another folder with --out",

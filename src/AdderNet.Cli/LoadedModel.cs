@@ -21,11 +21,14 @@ internal sealed record LoadedModel(
     nn.Module<Tensor, Tensor> Model, string Name, LayerKind Layers, string Dataset, Augmentation Preparation,
     IReadOnlyList<string> ClassNames, int Channels, string Source) : IDisposable
 {
-    /// <summary>The model of a run, of one of the weight files it writes, or of a graph.</summary>
+    /// <summary>A second model, to be held against a first: of a run, of a graph, or of a file of weights, which is of the first's shape.</summary>
     /// <param name="path">The folder or the file.</param>
-    /// <param name="dataset">The data set of a graph, where it isn't the one that the file names.</param>
-    public static LoadedModel Of(string path, string dataset) =>
-        GraphFiles.IsGraph(path) ? GraphModels.Load(path, dataset) : OfRun(path, CheckpointChoice.Best);
+    /// <param name="first">The first model, on whose data set a graph and a file of weights were trained, too.</param>
+    /// <param name="note">Is told what the user should know of a file of weights.</param>
+    public static LoadedModel Beside(string path, LoadedModel first, Action<string> note) =>
+        GraphFiles.IsGraph(path) ? GraphModels.Load(path, first.Dataset)
+        : first.Known is { } model && CnnStart.RecipeOf(path) is null ? OfWeights(path, model.Name, first.Dataset, null, note)
+        : OfRun(path, CheckpointChoice.Best);
 
     /// <summary>The model of a run folder, or of one of the weight files it writes.</summary>
     public static LoadedModel OfRun(string path, CheckpointChoice choice)
@@ -40,10 +43,11 @@ internal sealed record LoadedModel(
     }
 
     /// <summary>A model of ours with the weights of a .pth or .safetensors file, which tell its layers, classes and channels.</summary>
-    public static LoadedModel OfWeights(string path, string modelName, string dataset, LayerKind? kind, Action<string> note)
+    public static LoadedModel OfWeights(string path, string modelName, string? dataset, LayerKind? kind, Action<string> note)
     {
         ModelInfo info = Names.Model(modelName);
-        DatasetInfo data = Datasets.Find(dataset);
+        DatasetInfo data = Datasets.Find(
+            dataset ?? throw CliException.Usage($"Say with --data what {path} was trained on, for example --data cifar10."));
         if (info.FindsBoxes)
         {
             throw new CliException($"{info.Title} is not read from a bare file of weights; name the run, or a file of weights that a run has written.");

@@ -91,11 +91,7 @@ public static class GraphFile
                 throw new JsonException();
             }
 
-            foreach ((string tensor, TensorData data) in file.Tensors)
-            {
-                data.RefuseNaN($"{name}: the tensor '{CheckpointText.Shown(tensor)}'");
-            }
-
+            file.RefuseNaN(name);
             return new NetworkGraph(document.Nodes, document.Outputs, document.Metadata);
         }
         catch (Exception e) when (e is JsonException or NotSupportedException or InvalidOperationException)

@@ -120,7 +120,7 @@ public sealed class TrainedModel : IDisposable
 
     /// <summary>The content of a run's checkpoint or of a weight file.</summary>
     private static (TensorFile File, string Path) Find(string path, CheckpointChoice choice) =>
-        Directory.Exists(path) ? OfFolder(path, choice) : (Safetensors.Read(path), path);
+        Directory.Exists(path) ? OfFolder(path, choice) : (CheckpointFiles.ReadStateDict(path), path);
 
     /// <summary>What a file of weights says of itself.</summary>
     private static (ModelCard Card, Recipe Recipe) Description(TensorFile file, string weights)

@@ -92,6 +92,26 @@ public class BadInputTests(TinyRun tiny) : IClassFixture<TinyRun>
         Assert.Contains("does not fit", message);
     }
 
+    [Theory]
+    [InlineData("copy.pth")]
+    [InlineData("copy.pth.tar")]
+    [InlineData("copy")]
+    public void A_file_of_bare_weights_is_known_by_its_content_and_asked_what_it_is(string name)
+    {
+        string weights = tiny["bare.pth"], bare = tiny[name];
+        Addernet.Run("convert", tiny.Run, weights, "--force").Succeeds();
+        if (bare != weights) File.Copy(weights, bare, overwrite: true);
+        foreach (string[] command in (string[][])[["eval", bare], ["info", bare], ["quantize", bare], ["export", bare, "--to", "c", tiny["made"]]])
+        {
+            Assert.Equal(
+                $"Error: {bare} does not say what model it holds; say with --model and --data what it is, for example --model resnet20 --data cifar10.",
+                Addernet.Run(command).FailsWith(ExitCode.Failure).Trim());
+        }
+
+        Assert.Contains("Say with --data", Addernet.Run("info", bare, "--model", "lenet5-bn").FailsWith(ExitCode.Usage));
+        Assert.Contains(bare, Addernet.Run("info", bare, "--model", "lenet5-bn", "--data", "mnist").Succeeds());
+    }
+
     [Fact]
     public void Convert_goes_to_PyTorch_and_back_and_replaces_nothing_unasked()
     {

@@ -17,7 +17,7 @@ public class UsageTests
     [InlineData("predict", "IMAGE is missing")]
     [InlineData("convert a", "DESTINATION is missing")]
     [InlineData("models all", "'all' is one argument too many")]
-    [InlineData("eval resnet20.pth", "for example --model resnet20 --data cifar10")]
+    [InlineData("info resnet20 --model resnet20", "there is no file resnet20")]
     public void A_wrong_command_line_is_answered_with_what_would_be_right(string arguments, string expected) =>
         Assert.Contains(expected, Addernet.Run(arguments.Split(' ')).FailsWith(ExitCode.Usage));
 

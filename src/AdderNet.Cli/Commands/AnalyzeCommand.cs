@@ -46,7 +46,7 @@ internal static class AnalyzeCommand
             using LoadedModel model = models.Load(host, arguments, named);
             string path = arguments.GetValue(output) ?? Path.Combine(Folder(named, model.Source), "analysis.html");
             OutputFile.Refuse(path, arguments.GetValue(force));
-            using LoadedModel? other = arguments.GetValue(with) is { } second ? LoadedModel.Of(second, model.Dataset) : null;
+            using LoadedModel? other = arguments.GetValue(with) is { } second ? LoadedModel.Beside(second, model, host.Error.WriteLine) : null;
             (LoadedModel Model, string Named)[] all = [(model, named ?? Folder(null, model.Source)), .. other is null ? [] : ((LoadedModel, string)[])[(other, arguments.GetValue(with)!)]];
             using Interrupt interrupt = new(null);
             CalibrationData data = CalibrationData.Open(

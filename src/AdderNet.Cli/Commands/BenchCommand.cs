@@ -101,7 +101,7 @@ internal static class BenchCommand
     private static IEnumerable<Width> Others(
         LoadedModel first, NetworkGraph graph, string path, float[] images, int? threads, TextWriter notes)
     {
-        using LoadedModel other = LoadedModel.Of(path, first.Dataset);
+        using LoadedModel other = LoadedModel.Beside(path, first, notes.WriteLine);
         FeatureShape shape = graph.Inputs[0].Shape;
         NetworkGraph network = other.ToGraph(shape.Height, shape.Width, []);
         return network.Inputs[0].Shape == shape && Outputs(network) == Outputs(graph)

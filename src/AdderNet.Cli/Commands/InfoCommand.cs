@@ -22,7 +22,8 @@ internal static class InfoCommand
 
     public static Command Create(Host host)
     {
-        Argument<string> name = new("MODEL") { Description = "Name of a model ('models' lists them), or a run folder or graph, whose weights tell what costs nothing" };
+        Argument<string> name = new("MODEL") { Description = "Name of a model ('models' lists them), or a run folder, a file of weights or a graph, whose weights tell what costs nothing" };
+        Option<string?> model = CommonOptions.Model("Model that a .pth or .safetensors file of weights is of");
         Option<LayerKind?> layers = CommonOptions.Layers();
         Option<string?> data = CommonOptions.Data("Data set whose channels and classes the model is built for; by default the paper's");
         Option<bool> json = CommonOptions.Json();
@@ -32,22 +33,31 @@ internal static class InfoCommand
             "info resnet20 # the AdderNet",
             "info resnet20 --layers cnn # the CNN beside it, or bnn for the binary network",
             "info runs/resnet20-cifar10 # a trained network: also what is left when taps that need no work are not counted",
+            "info resnet20.pth --model resnet20 --data cifar10 # weights saved by the official code",
             "info vgg-small --data cifar100 --json # for 100 classes, for scripts")
         {
-            name, layers, data, json,
+            name, model, layers, data, json,
         };
         command.SetAction(arguments =>
         {
             string named = arguments.GetValue(name)!;
             bool trained = Path.Exists(named) && Names.FindModel(named) is null;
-            if (trained && (arguments.Has(layers) || arguments.Has(data)))
+            string? of = arguments.GetValue(model);
+            if (of is not null && !trained)
             {
-                throw CliException.Usage($"{named} has its layers and its data; leave out --layers and --data.");
+                throw CliException.Usage($"--model says what a file of weights is of, and there is no file {named}.");
             }
 
-            Subject subject = trained
-                ? Trained(named)
-                : Fresh(Names.Model(named), arguments.GetValue(layers) ?? LayerKind.Adder, arguments.GetValue(data) is { } d ? Datasets.Find(d) : null);
+            if (trained && of is null && (arguments.Has(layers) || arguments.Has(data)))
+            {
+                throw CliException.Usage($"{named} has its layers and its data; leave out --layers and --data, or say with --model what file of weights it is.");
+            }
+
+            Subject subject =
+                of is not null ? Trained(LoadedModel.OfWeights(named, of, arguments.GetValue(data), arguments.GetValue(layers), host.Error.WriteLine))
+                : !trained ? Fresh(Names.Model(named), arguments.GetValue(layers) ?? LayerKind.Adder, arguments.GetValue(data) is { } d ? Datasets.Find(d) : null)
+                : GraphFiles.IsGraph(named) ? OfGraph(named)
+                : Trained(LoadedModel.OfRun(named, CheckpointChoice.Best));
             NetworkGraph graph = subject.Graph;
             TapWork? work = trained ? new TapWork(graph) : null;
             OperationCounts total = OperationCounts.Of(graph.Nodes);
@@ -96,24 +106,25 @@ internal static class InfoCommand
             info.FindsBoxes ? DetectionModels.Graph(info.Name, kind, classes, channels) : AdderNetModels.Graph(info.Name, kind, classes, channels));
     }
 
-    private static Subject Trained(string path)
+    private static Subject OfGraph(string path)
     {
-        if (GraphFiles.IsGraph(path))
+        NetworkGraph read = GraphFiles.Read(path);
+        string name = read.Metadata.Model ?? Path.GetFileNameWithoutExtension(path);
+        return Of(name, name, path, GraphModels.Kind(read), read);
+    }
+
+    private static Subject Trained(LoadedModel model)
+    {
+        using (model)
         {
-            NetworkGraph read = GraphFiles.Read(path);
-            string name = read.Metadata.Model ?? Path.GetFileNameWithoutExtension(path);
-            return Of(name, name, path, GraphModels.Kind(read), read);
+            return Of(model.Name, model.Title, model.Source, model.Layers, model.ToGraph());
         }
+    }
 
-        using LoadedModel model = LoadedModel.OfRun(path, CheckpointChoice.Best);
-        return Of(model.Name, model.Title, model.Source, model.Layers, model.ToGraph());
-
-        static Subject Of(string name, string title, string source, LayerKind kind, NetworkGraph graph) =>
-            new(name, title, $"{title}, {source}", kind, Classes(graph), graph);
-
-        static int Classes(NetworkGraph graph) => graph.Metadata is { Boxes: not null, ClassNames: { } names }
-            ? names.Count
-            : graph[graph.Outputs[0].Node].Shape.Channels;
+    private static Subject Of(string name, string title, string source, LayerKind kind, NetworkGraph graph)
+    {
+        int classes = graph.Metadata is { Boxes: not null, ClassNames: { } names } ? names.Count : graph[graph.Outputs[0].Node].Shape.Channels;
+        return new(name, title, $"{title}, {source}", kind, classes, graph);
     }
 
     /// <summary>The steps that are modules; the sums of residual blocks and the ReLUs behind them are parts of their blocks.</summary>

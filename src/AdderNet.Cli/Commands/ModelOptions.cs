@@ -30,7 +30,7 @@ internal sealed class ModelOptions
             return LoadedModel.OfWeights(
                 path ?? throw CliException.Usage("--model says what a file of weights is of; name the file, too."),
                 name,
-                arguments.GetValue(Data) ?? throw CliException.Usage($"Say with --data what {path} was trained on, for example --data cifar10."),
+                arguments.GetValue(Data),
                 arguments.GetValue(layers),
                 host.Error.WriteLine);
         }
@@ -38,11 +38,6 @@ internal sealed class ModelOptions
         if (arguments.Has(layers))
         {
             throw CliException.Usage("--layers says what a file of weights is of, and needs --model; a run knows its layers.");
-        }
-
-        if (path is not null && Path.GetExtension(path).ToUpperInvariant() is ".PTH" or ".PT")
-        {
-            throw CliException.Usage($"Say with --model and --data what {path} holds, for example --model resnet20 --data cifar10.");
         }
 
         if (path is not null && GraphFiles.IsGraph(path))

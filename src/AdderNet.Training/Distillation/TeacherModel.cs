@@ -102,7 +102,7 @@ internal sealed class TeacherModel : IDisposable
     private static nn.Module<Tensor, Tensor> OfShape(string path, string student)
     {
         // What is no file of weights is told as such, and not once for each model.
-        CheckpointFiles.ReadStateDict(path);
+        CheckpointFiles.ReadStateDict(path).RefuseNaN(path);
         CheckpointException? unfit = null;
         foreach (string name in AdderNetModels.All.Select(m => m.Name).OrderBy(name => !string.Equals(name, student, StringComparison.OrdinalIgnoreCase)))
         {
