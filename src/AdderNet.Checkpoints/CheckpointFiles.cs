@@ -1,4 +1,3 @@
-using System.Buffers.Binary;
 using static AdderNet.Checkpoints.CheckpointText;
 
 namespace AdderNet.Checkpoints;
@@ -16,16 +15,12 @@ public static class CheckpointFiles
     /// <param name="path">The file.</param>
     /// <returns>The tensors by name, in the file's order; the metadata of a safetensors file; and what else the user should know.</returns>
     /// <exception cref="CheckpointException">The file is missing, unreadable, damaged or of another kind; the message says which.</exception>
-    public static TensorFile ReadStateDict(string path) => Open(path, stream =>
+    public static TensorFile ReadStateDict(string path) => Open(path, stream => FileKinds.Of(stream) switch
     {
-        Span<byte> start = stackalloc byte[ForeignFile.Start];
-        start = start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)];
-        stream.Position = 0;
-        if (PyTorchFile.Recognises(start)) return PyTorchFile.ReadStateDict(stream, path);
-        // A safetensors file has no magic number: its header's length, then JSON.
-        if (start.Length > 8 && start[8] == (byte)'{' && BinaryPrimitives.ReadInt64LittleEndian(start) is > 0 and < 1L << 32)
-            return StateDictNames.WithoutPrefixes(Safetensors.Read(stream, path));
-        return TorchSharpFile.Recognises(start) ? TorchSharpFile.Read(stream, path) : throw ForeignFile.Refusal(path, start, stream.Length);
+        FileKind.PyTorch => PyTorchFile.ReadStateDict(stream, path),
+        FileKind.Safetensors => StateDictNames.WithoutPrefixes(Safetensors.Read(stream, path)),
+        FileKind.TorchSharp => TorchSharpFile.Read(stream, path),
+        _ => throw ForeignFile.Refusal(path, stream),
     });
 
     /// <summary>

@@ -13,14 +13,17 @@ internal static partial class ForeignFile
     private const string SaveWeights = "in Python, save the weights with torch.save(model.state_dict(), ...) or as safetensors";
 
     /// <summary>The sentence for a file that starts so and is neither PyTorch's nor safetensors.</summary>
-    public static CheckpointException Refusal(string file, ReadOnlySpan<byte> start, long length)
+    public static CheckpointException Refusal(string file, Stream stream)
     {
+        ReadOnlySpan<byte> start = FileKinds.Start(stream, stackalloc byte[Start]);
         string text = Encoding.UTF8.GetString(start).TrimStart('\uFEFF', ' ', '\t', '\r', '\n');
         return new(
-            length == 0 ? $"{file} is empty; download or copy it again."
+            stream.Length == 0 ? $"{file} is empty; download or copy it again."
             : text.StartsWith("version https://git-lfs", StringComparison.Ordinal) ? GitLfs(file, text)
             : IsWebPage(text) ? $"{file} is a web page{Title(text)}, not a checkpoint: the link led to a page about the file; open it in a browser and take "
                 + "the link to the file itself."
+            : FileKinds.Of(stream) == FileKind.Onnx
+                ? $"{file} is an ONNX or TensorFlow model, not a checkpoint; name the weights that it was made from, as .pth, .pt or .safetensors."
             : Binary(start) is { } kind ? $"{file} is {kind}."
             : text is ['{' or '[', ..] && IsText(start) ? Json(file, text)
             : IsText(start) ? $"{file} is a text file (it begins '{Shown(FirstLine(text))}'), not a checkpoint; no weights can be read from it."
@@ -87,8 +90,6 @@ internal static partial class ForeignFile
             : start.StartsWith("GGUF"u8) ? $"a GGUF file of a language model, {notWeights} of PyTorch"
             : start.Length > 8 && start[4..].StartsWith("TFL3"u8) ? $"a TensorFlow Lite model, {notWeights}; only weights of a PyTorch model can be read"
             : start.StartsWith((ReadOnlySpan<byte>)[0x7f, (byte)'E', (byte)'L', (byte)'F']) || start.StartsWith("MZ"u8) ? $"a program, {notWeights}"
-            : start is [0x08, >= 1 and <= 30, 0x12 or 0x3a or 0x42 or 0x1a or 0x22 or 0x28 or 0x10, ..]
-                ? $"an ONNX or TensorFlow model, {notWeights}; name the weights that it was made from, as .pth, .pt or .safetensors"
             : start is [0x80, >= 2 and <= 5, (byte)'c' or (byte)'}' or (byte)']' or (byte)'(' or 0x95 or (byte)'X' or 0x8c, ..]
                 ? $"a pickle that torch.save did not write, {notWeights}; in Python, save it again with torch.save(pickle.load(open(..., 'rb')), ...)"
             : null;

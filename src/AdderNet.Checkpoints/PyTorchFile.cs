@@ -27,10 +27,7 @@ public static class PyTorchFile
     public static OrderedDictionary<string, TensorData> Read(Stream stream, string name = "the stream")
     {
         ArgumentNullException.ThrowIfNull(stream);
-        Span<byte> start = stackalloc byte[ForeignFile.Start];
-        start = start[..stream.ReadAtLeast(start, start.Length, throwOnEndOfStream: false)];
-        stream.Position -= start.Length;
-        return Recognises(start) ? ReadStateDict(stream, name).Tensors : throw ForeignFile.Refusal(name, start, stream.Length);
+        return FileKinds.Of(stream) == FileKind.PyTorch ? ReadStateDict(stream, name).Tensors : throw ForeignFile.Refusal(name, stream);
     }
 
     /// <summary>Writes a state dict, whole or not at all, that <c>torch.load(path, weights_only=True)</c> reads.</summary>

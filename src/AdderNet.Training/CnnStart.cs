@@ -24,7 +24,7 @@ public sealed record CnnStart(string Cnn)
     public static Recipe? RecipeOf(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        if (!Directory.Exists(path) && !string.Equals(Path.GetExtension(path), ".safetensors", StringComparison.OrdinalIgnoreCase))
+        if (GraphFiles.IsOnnx(path))
         {
             return null;
         }

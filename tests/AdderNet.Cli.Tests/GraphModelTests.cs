@@ -48,6 +48,22 @@ public class GraphModelTests(TinyRun tiny) : IClassFixture<TinyRun>
     }
 
     [Fact]
+    public void A_file_is_known_by_its_content_whatever_it_is_called()
+    {
+        string cnn = tiny["3f9c2b71"], graph = tiny["lenet.bin"], weights = tiny["weights.onnx"];
+        File.Copy(Path.Combine(AppContext.BaseDirectory, "TestData", "pytorch_cnn.onnx"), cnn);
+        Addernet.Run("export", tiny.Run, "--to", "graph", tiny["lenet.safetensors"]).Succeeds();
+        File.Copy(tiny["lenet.safetensors"], graph);
+        File.Copy(Directory.GetFiles(Path.Combine(tiny.Run, "checkpoints"), "*.safetensors")[0], weights);
+
+        Assert.Contains("40 images", Addernet.Run("eval", cnn, "--data", "mnist", "--data-dir", tiny.Data).Succeeds());
+        Assert.Contains("40 images", Addernet.Run("eval", graph, "--data-dir", tiny.Data).Succeeds());
+        Assert.Contains("40 images", Addernet.Run("eval", weights, "--data-dir", tiny.Data).Succeeds());
+        File.WriteAllText(weights, "<html><head><title>Sign in</title></head></html>");
+        Assert.Contains($"{weights} is no ONNX file", Addernet.Run("eval", weights, "--data-dir", tiny.Data).FailsWith(ExitCode.Failure));
+    }
+
+    [Fact]
     public void A_file_that_is_cut_of_another_version_or_for_other_images_is_told_by_eval_and_predict()
     {
         string graph = tiny["whole.safetensors"], onnx = tiny["whole.onnx"], picture = tiny["two.png"];

@@ -44,6 +44,20 @@ public sealed class CnnStartTests(TrainedCnn cnn) : IClassFixture<TrainedCnn>
     }
 
     [Fact]
+    public void What_trained_a_CNN_is_told_by_the_file_whatever_it_is_called()
+    {
+        using TempFolder folder = new();
+        using TrainedModel trained = TrainedModel.Load(cnn.Path);
+        string weights = folder["3f9c2b71"], bare = folder["bare.safetensors"], onnx = folder["cnn.bin"];
+        File.Copy(trained.WeightsPath, weights);
+        Safetensors.Write(bare, Safetensors.Read(weights).Tensors);
+        OnnxFile.Save(trained.Model.ToGraph(new FeatureShape(1, 32, 32)), onnx);
+        Assert.Equal(trained.Recipe, CnnStart.RecipeOf(weights));
+        Assert.Null(CnnStart.RecipeOf(bare));
+        Assert.Null(CnnStart.RecipeOf(onnx));
+    }
+
+    [Fact]
     public void A_graph_gives_the_CNN_with_its_BatchNorms_even_where_they_are_folded_and_its_layers_have_other_names()
     {
         using TempFolder folder = new();

@@ -111,9 +111,9 @@ internal static class ExportCommand
 
     private static string ToGraph(NetworkGraph graph, string path)
     {
-        if (!GraphFiles.IsNamedAsGraph(path))
+        if (!string.Equals(Path.GetExtension(path), ".safetensors", StringComparison.OrdinalIgnoreCase))
         {
-            throw new CliException($"{path} would not be known as a graph; choose a name that ends in .safetensors.");
+            throw new CliException($"A graph is a safetensors file, which {path} does not say; choose a name that ends in .safetensors.");
         }
 
         graph.Save(path);
