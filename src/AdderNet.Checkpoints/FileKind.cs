@@ -24,6 +24,9 @@ internal enum FileKind
 /// <summary>Tells files by their first bytes.</summary>
 internal static class FileKinds
 {
+    /// <summary>How many bytes of a file's start are looked at.</summary>
+    public const int StartLength = 4096;
+
     /// <summary>The kind of a file; <see cref="FileKind.Other"/> where it can't be read.</summary>
     public static FileKind Of(string path)
     {
@@ -38,17 +41,17 @@ internal static class FileKinds
     }
 
     /// <summary>The kind of a stream, which is at its start before and after.</summary>
-    public static FileKind Of(Stream stream)
-    {
-        ReadOnlySpan<byte> start = Start(stream, stackalloc byte[ForeignFile.Start]);
-        return PyTorchFile.Recognises(start) ? FileKind.PyTorch
+    public static FileKind Of(Stream stream) => Of(Start(stream, stackalloc byte[StartLength]));
+
+    /// <summary>The kind of a file that starts so.</summary>
+    public static FileKind Of(ReadOnlySpan<byte> start) =>
+        PyTorchFile.Recognises(start) ? FileKind.PyTorch
             // A safetensors file has no magic number: its header's length, then JSON.
             : start.Length > 8 && start[8] == (byte)'{' && BinaryPrimitives.ReadInt64LittleEndian(start) is > 0 and < 1L << 32 ? FileKind.Safetensors
             : TorchSharpFile.Recognises(start) ? FileKind.TorchSharp
             // Protobuf has none either: ir_version, then the producer's name or version, the domain, the graph or the operator sets.
             : start is [0x08, >= 1 and <= 30, 0x12 or 0x3a or 0x42 or 0x1a or 0x22 or 0x28 or 0x10, ..] ? FileKind.Onnx
             : FileKind.Other;
-    }
 
     /// <summary>The first bytes of a stream, which is at its start before and after.</summary>
     public static ReadOnlySpan<byte> Start(Stream stream, Span<byte> buffer)

@@ -7,22 +7,19 @@ namespace AdderNet.Checkpoints;
 /// <summary>Tells what a file is that is no checkpoint, and what to do to get one: people download and pass the wrong thing.</summary>
 internal static partial class ForeignFile
 {
-    /// <summary>How many bytes of a file's start <see cref="Refusal"/> looks at.</summary>
-    public const int Start = 4096;
-
     private const string SaveWeights = "in Python, save the weights with torch.save(model.state_dict(), ...) or as safetensors";
 
-    /// <summary>The sentence for a file that starts so and is neither PyTorch's nor safetensors.</summary>
+    /// <summary>The sentence for a file that no weights can be read from, at its start.</summary>
     public static CheckpointException Refusal(string file, Stream stream)
     {
-        ReadOnlySpan<byte> start = FileKinds.Start(stream, stackalloc byte[Start]);
+        ReadOnlySpan<byte> start = FileKinds.Start(stream, stackalloc byte[FileKinds.StartLength]);
         string text = Encoding.UTF8.GetString(start).TrimStart('\uFEFF', ' ', '\t', '\r', '\n');
         return new(
             stream.Length == 0 ? $"{file} is empty; download or copy it again."
             : text.StartsWith("version https://git-lfs", StringComparison.Ordinal) ? GitLfs(file, text)
             : IsWebPage(text) ? $"{file} is a web page{Title(text)}, not a checkpoint: the link led to a page about the file; open it in a browser and take "
                 + "the link to the file itself."
-            : FileKinds.Of(stream) == FileKind.Onnx
+            : FileKinds.Of(start) == FileKind.Onnx
                 ? $"{file} is an ONNX or TensorFlow model, not a checkpoint; name the weights that it was made from, as .pth, .pt or .safetensors."
             : Binary(start) is { } kind ? $"{file} is {kind}."
             : text is ['{' or '[', ..] && IsText(start) ? Json(file, text)

@@ -24,7 +24,8 @@ public sealed record CnnStart(string Cnn)
     public static Recipe? RecipeOf(string path)
     {
         ArgumentException.ThrowIfNullOrEmpty(path);
-        if (GraphFiles.IsOnnx(path))
+        // Of files safetensors alone can say; the others need not be read for it.
+        if (!Directory.Exists(path) && FileKinds.Of(path) != FileKind.Safetensors)
         {
             return null;
         }

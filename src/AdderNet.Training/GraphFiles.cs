@@ -19,8 +19,7 @@ public static class GraphFiles
     public static NetworkGraph Read(string path) => IsOnnx(path) ? OnnxFile.Load(path) : GraphFile.Load(path);
 
     /// <summary>Whether it is an ONNX file, or, missing or damaged, is called one.</summary>
-    /// <param name="path">The file.</param>
-    internal static bool IsOnnx(string path) => FileKinds.Of(path) switch
+    private static bool IsOnnx(string path) => FileKinds.Of(path) switch
     {
         FileKind.Onnx => true,
         FileKind.Other => !Directory.Exists(path) && string.Equals(Path.GetExtension(path), ".onnx", StringComparison.OrdinalIgnoreCase),
