@@ -45,7 +45,8 @@ internal sealed class BinaryConv2d : nn.Module<Tensor, Tensor>
     public override Tensor forward(Tensor input)
     {
         using var scope = NewDisposeScope();
-        return nn.functional.conv2d(binarization.Activations(input), binarization.Weights(weight), null, stride, padding, null, Groups)
+        Tensor activations = SkippedPixels.Ordered(binarization.Activations(input), weight, stride);
+        return nn.functional.conv2d(activations, binarization.Weights(weight), null, stride, padding, null, Groups)
             .MoveToOuterDisposeScope();
     }
 }

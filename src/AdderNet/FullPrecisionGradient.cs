@@ -5,7 +5,8 @@ namespace AdderNet;
 
 /// <summary>
 /// dL/dF = sum of g * (X - F) over all windows (equation 5) = (the weight gradient of an ordinary convolution) - F * (sum of g per
-/// filter). Over many windows of many channels our kernel computes both at once; elsewhere libtorch's convolution gradient is faster.
+/// filter). Over many windows of many channels our kernel computes both at once; elsewhere libtorch's convolution gradient is faster, but
+/// for layers that it does not compute rightly (<see cref="SkippedPixels"/>).
 /// </summary>
 internal static class FullPrecisionGradient
 {
@@ -22,7 +23,8 @@ internal static class FullPrecisionGradient
 
     /// <summary>The gradient, of the filters' shape [O, C / groups, kernel rows, kernel columns].</summary>
     public static Tensor Compute(AdderShape s, Tensor input, Tensor filters, Tensor gradOutput) =>
-        (long)s.N * s.OutH * s.OutW >= ManyWindows && s.GroupC >= ManyChannels
+        ((long)s.N * s.OutH * s.OutW >= ManyWindows && s.GroupC >= ManyChannels)
+        || SkippedPixels.OfFewChannels(s.GroupC, [s.KernelH, s.KernelW], [s.StrideH, s.StrideW])
             ? AdderTensors.WeightGradient(s, input, filters, gradOutput)
             : LibtorchGradient(s, input, filters, gradOutput);
 

@@ -55,6 +55,6 @@ public static class Layers
     {
         ArgumentNullException.ThrowIfNull(filters);
         (long seen, long primary) = Versatile2d.PrimarySize(filters, inChannels, outChannels, kernelSize, padding);
-        return new(torch.nn.Conv2d(seen, primary, kernelSize, stride: stride, padding: padding, bias: false), filters);
+        return new(torch.nn.Conv2d(seen, primary, kernelSize, stride: stride, padding: padding, bias: false).Ordered(), filters);
     }
 }

@@ -81,9 +81,15 @@ public sealed class Versatile2d : nn.Module<Tensor, Tensor>
     {
         (0, _) => primary.call(input), // So that hooks see it.
         (_, Adder2d adder) => adder.Compare(input, border),
-        (_, Conv2d convolution) => nn.functional.conv2d(
-            input, convolution.weight![.., .., border..^border, border..^border], null, convolution.stride,
-            [.. convolution.padding!.Select(padding => padding - border)]),
+        (_, Conv2d convolution) => Convolve(input, convolution, border),
         _ => throw new InvalidOperationException($"A {primary.GetType().Name} has no filters that can be shared."),
     };
+
+    private static Tensor Convolve(Tensor input, Conv2d convolution, int border)
+    {
+        Tensor weights = convolution.weight![.., .., border..^border, border..^border];
+        return nn.functional.conv2d(
+            SkippedPixels.Ordered(input, weights, convolution.stride), weights, null, convolution.stride,
+            [.. convolution.padding!.Select(padding => padding - border)]);
+    }
 }

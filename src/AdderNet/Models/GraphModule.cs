@@ -59,7 +59,7 @@ public static class GraphModule
                 Dilation(layer.Window), layer.Groups, layer.Bias is not null, gradient, inputGradient),
             ConvolutionNode layer => nn.Conv2d(
                 graph[node.Inputs[0]].Shape.Channels, node.Shape.Channels, Kernel(layer.Window), Stride(layer.Window), Padding(layer.Window),
-                Dilation(layer.Window), groups: layer.Groups, bias: layer.Bias is not null),
+                Dilation(layer.Window), groups: layer.Groups, bias: layer.Bias is not null).Ordered(),
             LinearNode layer => nn.Linear(layer.Weight.Shape[1], layer.Weight.Shape[0], layer.Bias is not null),
             BatchNormNode norm when (norm.Weight is null) != (norm.Bias is null) =>
                 throw Unsupported(node, "it scales without shifting, or shifts without scaling"),

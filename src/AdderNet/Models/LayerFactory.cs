@@ -146,7 +146,7 @@ public sealed class LayerFactory
             slot.InChannels, slot.OutChannels, slot.KernelSize, stride: slot.Stride, padding: slot.Padding, groups: slot.Groups,
             bias: slot.Bias);
         nn.init.kaiming_normal_(conv.weight, mode: nn.init.FanInOut.FanOut, nonlinearity: nn.init.NonlinearityType.ReLU);
-        return conv;
+        return conv.Ordered();
     }
 
     private static BinaryConv2d Binary(LayerSlot slot, Binarization binarization) => slot.Bias
