@@ -53,6 +53,14 @@ internal sealed class CommandLine
         try
         {
             ParseResult result = Parse(args);
+            if (Array.FindIndex(args, IsEmpty) is >= 0 and int empty && result.Action is not HelpWithExamples)
+            {
+                string which = args[empty].Length > 0 ? $"{args[empty]} has no value"
+                    : empty > 0 && args[empty - 1].StartsWith('-') ? $"what follows {args[empty - 1]} is empty"
+                    : "an argument is empty";
+                throw CliException.Usage($"{string.Join(' ', Path(result.CommandResult))}: {which}; is a variable that stands there not set?");
+            }
+
             if (result.Errors.Count > 0 && result.Action is not HelpWithExamples)
             {
                 throw CliException.Usage(Complaint(result));
@@ -89,6 +97,10 @@ internal sealed class CommandLine
         host.Out.WriteLine($"addernet {version.Split('+')[0]}");
         return ExitCode.Success;
     }
+
+    /// <summary>Nothing is called so, neither files nor runs.</summary>
+    private static bool IsEmpty(string argument) =>
+        argument.Length == 0 || (argument.StartsWith("--", StringComparison.Ordinal) && argument.EndsWith('='));
 
     /// <summary>The first thing that is wrong with a command line, and the nearest thing that would be right.</summary>
     private static string Complaint(ParseResult result)

@@ -17,6 +17,9 @@ public class UsageTests
     [InlineData("predict", "IMAGE is missing")]
     [InlineData("convert a", "DESTINATION is missing")]
     [InlineData("models all", "'all' is one argument too many")]
+    [InlineData("eval ", "addernet eval: an argument is empty; is a variable that stands there not set?")]
+    [InlineData("train --out  --epochs 1", "what follows --out is empty")]
+    [InlineData("train --epochs 1 --data-dir=", "--data-dir= has no value")]
     [InlineData("info resnet20 --model resnet20", "there is no file resnet20")]
     public void A_wrong_command_line_is_answered_with_what_would_be_right(string arguments, string expected) =>
         Assert.Contains(expected, Addernet.Run(arguments.Split(' ')).FailsWith(ExitCode.Usage));
