@@ -53,17 +53,9 @@ internal sealed class CommandLine
         try
         {
             ParseResult result = Parse(args);
-            if (Array.FindIndex(args, IsEmpty) is >= 0 and int empty && result.Action is not HelpWithExamples)
+            if ((result.Errors.Count > 0 || args.Any(IsEmpty)) && result.Action is not HelpWithExamples)
             {
-                string which = args[empty].Length > 0 ? $"{args[empty]} has no value"
-                    : empty > 0 && args[empty - 1].StartsWith('-') ? $"what follows {args[empty - 1]} is empty"
-                    : "an argument is empty";
-                throw CliException.Usage($"{string.Join(' ', Path(result.CommandResult))}: {which}; is a variable that stands there not set?");
-            }
-
-            if (result.Errors.Count > 0 && result.Action is not HelpWithExamples)
-            {
-                throw CliException.Usage(Complaint(result));
+                throw CliException.Usage(Complaint(result, args));
             }
 
             if (Communicator.Launcher is { } launcher && result is { Action: not HelpWithExamples, CommandResult.Command: CliCommand { IsShared: false } command } && command != root)
@@ -103,10 +95,18 @@ internal sealed class CommandLine
         argument.Length == 0 || (argument.StartsWith("--", StringComparison.Ordinal) && argument.EndsWith('='));
 
     /// <summary>The first thing that is wrong with a command line, and the nearest thing that would be right.</summary>
-    private static string Complaint(ParseResult result)
+    private static string Complaint(ParseResult result, string[] args)
     {
         Command command = result.CommandResult.Command;
         string path = string.Join(' ', Path(result.CommandResult));
+        if (Array.FindIndex(args, IsEmpty) is >= 0 and int empty)
+        {
+            string which = args[empty].Length > 0 ? $"{args[empty]} has no value"
+                : empty > 0 && args[empty - 1].StartsWith('-') ? $"what follows {args[empty - 1]} is empty"
+                : "an argument is empty";
+            return $"{path}: {which}; is a variable that stands there not set?";
+        }
+
         string complaint = result.Errors[0].Message.TrimEnd('.');
         if (command.Arguments.FirstOrDefault(a => a.Arity.MinimumNumberOfValues > 0 && result.GetResult(a) is not { Tokens.Count: > 0 }) is { } missing)
         {
