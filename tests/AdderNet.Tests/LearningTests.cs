@@ -37,15 +37,15 @@ public class LearningTests
     }
 
     [Theory]
-    [InlineData("se-resnet20", 0.005, 1, 20)]
-    [InlineData("shift-resnet20", 0.005, 1, 14)]
-    [InlineData("addressnet20", 0.005, 1, 14)]
-    [InlineData("versatile-channel-resnet20", 0.005, 1, 24)]
-    [InlineData("shufflenet", 0.001, 1, 24)]
-    [InlineData("squeezenet", 0.01, 8, 24)] // these start with larger filters, which take larger steps
-    [InlineData("mobilenet-v1", 0.01, 16, 24)]
-    [InlineData("mobilenet-v2", 0.01, 16, 24)]
-    public void An_AdderNet_of_efficient_blocks_learns_some_stripes_by_heart(string name, double rate, double eta, int steps)
+    [InlineData("se-resnet20", 0.005, 1, 20, 0.6)]
+    [InlineData("shift-resnet20", 0.005, 1, 14, 0.6)]
+    [InlineData("addressnet20", 0.005, 1, 14, 0.6)]
+    [InlineData("versatile-channel-resnet20", 0.005, 1, 24, 0.6)]
+    [InlineData("shufflenet", 0.001, 1, 24, 0.8)]
+    [InlineData("squeezenet", 0.01, 8, 24, 0.8)] // these start with larger filters, which take larger steps
+    [InlineData("mobilenet-v1", 0.01, 16, 24, 0.6)]
+    [InlineData("mobilenet-v2", 0.01, 16, 24, 0.6)]
+    public void An_AdderNet_of_efficient_blocks_learns_some_stripes_by_heart(string name, double rate, double eta, int steps, double left)
     {
         random.manual_seed(1);
         using var scope = NewDisposeScope();
@@ -65,8 +65,8 @@ public class LearningTests
             optimizer.step();
         }
 
-        // Of ten seeds the worst end at 0.65, and at 0.73 where the ReLU behind SqueezeNet's last layer never lets a class through.
-        Assert.True(losses[^1] < 0.8 * losses[0], string.Join(", ", losses));
+        // Of ten seeds the worst end at 0.56, ShuffleNet's at 0.65, and SqueezeNet's at 0.73, where the ReLU behind its last layer never lets a class through.
+        Assert.True(losses[^1] < left * losses[0], string.Join(", ", losses));
     }
 
     /// <summary>Trains for some steps and returns the accuracy on new images.</summary>
